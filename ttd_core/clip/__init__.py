@@ -1,0 +1,1 @@
+"""Backbones: the one door to open_clip and peft."""

@@ -1,0 +1,1 @@
+"""Tensor operators that know nothing of models or files."""

@@ -1,0 +1,1 @@
+"""Captions, candidate tags, prompts and text embeddings."""
