@@ -27,6 +27,19 @@ def tag_score_json(score: TagScore) -> dict[str, Any]:
     return row
 
 
+def tag_score_from_json(row: Mapping[str, Any]) -> TagScore:
+    """The inverse of `tag_score_json`."""
+    return TagScore(
+        tag=row["tag"],
+        score=row["score"],
+        selected=row["selected"],
+        x=row.get("x"),
+        y=row.get("y"),
+        runner_up=row.get("runner_up"),
+        note=row.get("note"),
+    )
+
+
 @dataclass(frozen=True)
 class Skipped:
     """An input row that could not be answered; the run went on.
@@ -81,6 +94,12 @@ class TagResult:
             "candidates": [tag_score_json(score) for score in self.scores],
         }
 
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> TagResult:
+        """Read a recorded row back, so that a resumed run answers for finished inputs too."""
+        scores = tuple(tag_score_from_json(score) for score in row["candidates"])
+        return cls(row["key"], row["image"], row["text"], row["scorer"], scores)
+
 
 @dataclass(frozen=True)
 class MaskResult:
@@ -118,6 +137,19 @@ class MaskResult:
         row["files"] = dict(self.files)
         return row
 
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> MaskResult:
+        """Read a recorded row back."""
+        height, width = row["size"]
+        return cls(
+            tags=TagResult.from_json(row),
+            size=(height, width),
+            regions=tuple(row["masks"]),
+            files=row["files"],
+            caption_area=row["caption_area"],
+            union_area=row["union_area"],
+        )
+
 
 @dataclass(frozen=True)
 class DemoResult:
@@ -134,3 +166,8 @@ class DemoResult:
     def to_json(self) -> dict[str, Any]:
         """The row as it is written for machines."""
         return self.tags.to_json() | {"files": {"sheet": self.sheet}}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> DemoResult:
+        """Read a recorded row back."""
+        return cls(tags=TagResult.from_json(row), sheet=row["files"]["sheet"])

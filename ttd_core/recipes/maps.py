@@ -1,0 +1,155 @@
+"""From pictures and texts to similarity maps: the one place where tags, masks and sheets look at a picture.
+
+Pictures of one shape form a batch; each is encoded once per scale (mirror image in the same pass), and all its texts
+are compared with it at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ttd_core.ops.calibrate import calibrate
+from ttd_core.ops.similarity import cosine_maps, cosine_scores
+from ttd_core.ops.tta import average_maps, group_by_shape, plan_sizes
+from ttd_core.recipes.session import Session
+from ttd_core.types import Picture
+
+# Cells of similarity maps held at once; 64 Mi float32 cells are 256 MiB, whatever the length of a class list.
+MAX_CELLS = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the model sees of one picture's K tags and of its caption, averaged over scales and mirror images.
+
+    Args:
+        maps: K×h×w scores of the session's calibration.
+        cosines: K×h×w plain similarities in -1..1.
+        caption: h×w plain similarity to the caption, None without one.
+        caption_map: h×w calibrated map of the caption where a caption can be judged alone (sigmoid), else None.
+        image_scores: K scores of the pooled image embedding, read with the same calibration.
+    """
+
+    maps: torch.Tensor
+    cosines: torch.Tensor
+    caption: torch.Tensor | None
+    caption_map: torch.Tensor | None
+    image_scores: torch.Tensor
+
+
+@torch.inference_mode()
+def look(
+    session: Session,
+    pictures: Sequence[Picture],
+    tags: Sequence[torch.Tensor],
+    captions: Sequence[torch.Tensor | None] | None = None,
+) -> list[Looked]:
+    """Compare every picture with its own texts.
+
+    Args:
+        session: the model.
+        pictures: B pictures of any sizes.
+        tags: B tensors K×D, normalised; K may differ and may be 0.
+        captions: B caption embeddings of D, or None.
+
+    Returns:
+        B results in the order of the pictures.
+    """
+    captions = captions if captions is not None else [None] * len(pictures)
+    reading = session.reading
+    plans = [tuple(plan_sizes(p.size, session.info.patch, reading.image_size, reading.scales)) for p in pictures]
+    results: list[Looked | None] = [None] * len(pictures)
+    for group in group_by_shape(plans):
+        for part in _parts(session, group, plans[group[0]], tags):
+            texts, valid = _pad([tags[i] for i in part], session)
+            heads = [captions[i] for i in part]
+            for i, looked in zip(part, _look_batch(session, [pictures[i] for i in part], plans[part[0]], texts, valid, heads)):
+                results[i] = looked
+    return [looked for looked in results if looked is not None]
+
+
+def _look_batch(
+    session: Session,
+    pictures: list[Picture],
+    plan: Sequence[tuple[int, int]],
+    texts: torch.Tensor,
+    valid: torch.Tensor,
+    captions: list[torch.Tensor | None],
+) -> Iterator[Looked]:
+    info, reading = session.info, session.reading
+    read = dict(
+        logit_scale=reading.logit_scale, sigmoid_scale=reading.sigmoid_scale, sigmoid_bias=reading.sigmoid_bias
+    )
+    heads = torch.stack([c if c is not None else texts.new_zeros(texts.shape[-1]) for c in captions])[:, None]
+    scores: list[torch.Tensor] = []
+    cosines: list[torch.Tensor] = []
+    caption: list[torch.Tensor] = []
+    pooled: list[torch.Tensor] = []
+    for size in plan:
+        pixels = torch.stack([picture_tensor(p, size, info.mean, info.std) for p in pictures]).to(session.device)
+        encoded = session.backbone.encode_images(torch.cat([pixels, pixels.flip(-1)]) if reading.hflip else pixels)
+        for mirrored, dense in enumerate(encoded.dense.split(len(pictures))):
+            # B D h w -> B K h w
+            dense = dense.flip(-1) if mirrored else dense
+            maps = cosine_maps(dense, texts)
+            cosines.append(maps)
+            scores.append(calibrate(maps, reading.calibration, valid=valid, **read))
+            caption.append(cosine_maps(dense, heads))
+        for vector in encoded.pooled.split(len(pictures)):
+            pooled.append(calibrate(cosine_scores(vector, texts), reading.calibration, valid=valid, **read))
+    mean_scores, mean_cosines, mean_caption = average_maps(scores), average_maps(cosines), average_maps(caption)[:, 0]
+    mean_pooled = torch.stack(pooled).mean(0)
+    judged = reading.calibration == "sigmoid"
+    caption_scores = average_maps([calibrate(m, "sigmoid", **read) for m in caption])[:, 0] if judged else None
+    for b, head in enumerate(captions):
+        k = int(valid[b].sum())
+        yield Looked(
+            maps=mean_scores[b, :k],
+            cosines=mean_cosines[b, :k],
+            caption=mean_caption[b] if head is not None else None,
+            caption_map=caption_scores[b] if head is not None and caption_scores is not None else None,
+            image_scores=mean_pooled[b, :k],
+        )
+
+
+def picture_tensor(
+    picture: Picture, size: tuple[int, int], mean: Sequence[float], std: Sequence[float]
+) -> torch.Tensor:
+    """Resize a picture and normalise it: 3×H×W float32.
+
+    Bicubic with antialiasing on bytes, as CLIP's own preprocessing does; the aspect ratio is the caller's choice.
+    """
+    height, width = size
+    image = Image.fromarray(picture.pixels)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    pixels = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255)
+    return ((pixels - torch.tensor(mean)) / torch.tensor(std)).permute(2, 0, 1).contiguous()
+
+
+def _pad(tags: list[torch.Tensor], session: Session) -> tuple[torch.Tensor, torch.Tensor]:
+    """B tensors K×D -> B×K×D padded with zeros, and B×K bool."""
+    longest = max(len(t) for t in tags)
+    texts = torch.zeros(len(tags), longest, session.info.width, device=session.device)
+    valid = torch.zeros(len(tags), longest, dtype=torch.bool, device=session.device)
+    for b, embeddings in enumerate(tags):
+        texts[b, : len(embeddings)] = embeddings
+        valid[b, : len(embeddings)] = True
+    return texts, valid
+
+
+def _parts(
+    session: Session, group: list[int], plan: Sequence[tuple[int, int]], tags: Sequence[torch.Tensor]
+) -> Iterator[list[int]]:
+    """Split a group so that its maps stay within `MAX_CELLS`."""
+    cells = max((h // session.info.patch) * (w // session.info.patch) for h, w in plan)
+    views = len(plan) * (2 if session.reading.hflip else 1)
+    longest = max(1, max(len(tags[i]) for i in group))
+    fit = max(1, MAX_CELLS // max(1, 2 * cells * views * longest))
+    for start in range(0, len(group), fit):
+        yield group[start : start + fit]
