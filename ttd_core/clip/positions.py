@@ -1,0 +1,53 @@
+"""The trained table of positions, resized to the grid of the picture at hand."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+
+from ttd_core.errors import UsageError
+
+Rule = Literal["size", "offset", "bilinear", "antialias"]
+RULES: tuple[Rule, ...] = ("size", "offset", "bilinear", "antialias")
+
+
+def resize_positions(
+    table: torch.Tensor, trained: tuple[int, int], grid: tuple[int, int], rule: Rule = "size"
+) -> torch.Tensor:
+    """Resize a table of learned positions; the class row is kept.
+
+    The table is resized whenever the grid differs from the trained one, also where the number of tokens happens to agree.
+
+    Args:
+        table: (1+n·m)×V, class row first, then an n×m grid row by row.
+        trained: n, m.
+        grid: h, w in patches.
+        rule: `size`: bicubic, sampling step n/h (TCL, ReCLIP, ours by default); `offset`: bicubic, step n/(h+0.1), as
+            DINO and several dense strategies do; `bilinear`: step n/h; `antialias`: bicubic with antialiasing (GEM).
+            Corners are never aligned.
+
+    Returns:
+        (1+h·w)×V in the table's dtype. Differentiable.
+
+    Raises:
+        UsageError: the rule is unknown.
+    """
+    if rule not in RULES:
+        raise UsageError(f"unknown rule {rule!r} for resizing positions", hint=f"one of: {', '.join(RULES)}")
+    if tuple(grid) == tuple(trained):
+        return table
+    h, w = grid
+    # 1×V×n×m
+    plane = table[1:].reshape(1, *trained, -1).permute(0, 3, 1, 2)
+    if rule == "offset":
+        # the factor itself is used as the sampling step, as the released codes do
+        factors = ((h + 0.1) / trained[0], (w + 0.1) / trained[1])
+        plane = F.interpolate(plane, scale_factor=factors, mode="bicubic", align_corners=False)
+    elif rule == "bilinear":
+        plane = F.interpolate(plane, size=(h, w), mode="bilinear", align_corners=False)
+    else:
+        antialias = rule == "antialias"
+        plane = F.interpolate(plane, size=(h, w), mode="bicubic", align_corners=False, antialias=antialias)
+    return torch.cat([table[:1], plane.flatten(2).transpose(1, 2)[0]])

@@ -1,0 +1,106 @@
+"""Reading and writing the built-in model's weights: one safetensors file that also holds its word list and sizes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ttd_core.clip.scenes_model import ScenesBackbone, scenes_info
+from ttd_core.clip.scenes_towers import ScenesArchitecture
+from ttd_core.errors import WeightsError
+
+FORMAT = "ttd-scenes-1"
+PACKAGED = Path(__file__).resolve().parent.parent / "weights" / "scenes.safetensors"
+
+
+def save_scenes_weights(model: ScenesBackbone, path: Path) -> None:
+    """Write the model with its sizes, words and calibration; values in float16, atomically."""
+    tensors = {
+        name: value.detach().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
+        for name, value in model.state_dict().items()
+    }
+    info = model.info
+    metadata = {
+        "format": FORMAT,
+        "architecture": json.dumps(dataclasses.asdict(model.arch)),
+        "words": json.dumps(model.tokenizer.words),
+        "calibration": json.dumps(
+            {
+                "logit_scale": info.logit_scale,
+                "sigmoid_scale": info.sigmoid_scale,
+                "sigmoid_bias": info.sigmoid_bias,
+                "calibration": info.calibration,
+                "dense": info.dense,
+                "image_size": info.image_size,
+            }
+        ),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    save_file(tensors, temporary, metadata)
+    os.replace(temporary, path)
+
+
+def load_scenes_backbone(path: Path | None = None, dense: str | None = None) -> ScenesBackbone:
+    """Load the built-in model, or one trained by `ttd train --method clip`.
+
+    Args:
+        path: a file written by `save_scenes_weights`; None takes the packaged one.
+        dense: dense strategy (`value` or `attention`); None takes the one stored with the weights.
+
+    Returns:
+        The model in float32 and evaluation mode.
+
+    Raises:
+        WeightsError: no such file, no safetensors, or tensors that are not those of the scenes model.
+        UsageError: an unknown dense strategy.
+    """
+    file = path or PACKAGED
+    metadata, tensors = _read(file)
+    try:
+        sizes = json.loads(metadata["architecture"])
+        arch = ScenesArchitecture(**{**sizes, "stem": tuple(sizes["stem"])})
+        words: list[str] = json.loads(metadata["words"])
+        stored: dict[str, Any] = json.loads(metadata["calibration"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{file} does not describe a scenes model: {error}") from error
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    name = "builtin" if path is None else file.stem
+    info = scenes_info(arch, name, digest, stored["logit_scale"], dense or stored["dense"])
+    for key in ("sigmoid_scale", "sigmoid_bias", "calibration", "image_size"):
+        info = replace(info, **{key: stored[key]})
+    model = ScenesBackbone(arch, words, info)
+    try:
+        model.load_state_dict({name: _widen(value) for name, value in tensors.items()})
+    except RuntimeError as error:
+        raise WeightsError(f"the tensors of {file} are not those of the scenes model it describes") from error
+    return model.eval()
+
+
+def _widen(value: torch.Tensor) -> torch.Tensor:
+    return value.float() if value.is_floating_point() else value
+
+
+def _read(file: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    if not file.is_file():
+        raise WeightsError(f"there are no weights at {file}", hint="ttd train --method clip --data scenes:train makes them")
+    try:
+        with safe_open(file, framework="pt") as stream:
+            metadata = stream.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise WeightsError(
+                    f"{file} holds weights of another model, expected a scenes model",
+                    hint="name the model they belong to with --model",
+                )
+            return metadata, {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{file} cannot be read as safetensors: {error}") from error
