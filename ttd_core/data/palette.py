@@ -40,7 +40,8 @@ def colours_to_labels(rgb: np.ndarray) -> np.ndarray | None:
     place = np.searchsorted(known[order], codes).clip(max=255)
     if not np.array_equal(known[order][place], codes):
         return None
-    return order[place].astype(np.uint8)
+    labels: np.ndarray = order[place].astype(np.uint8)
+    return labels
 
 
 def _codes(colours: np.ndarray) -> np.ndarray:

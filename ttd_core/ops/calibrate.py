@@ -32,7 +32,8 @@ def calibrate(
         cosines: B×K scores or B×K×h×w maps in -1..1, float.
         how: one of `CALIBRATIONS`.
         logit_scale: factor of the softmax reading, stored with the model (100 for CLIP weights).
-        sigmoid_scale, sigmoid_bias: w and b of `sigmoid(w·cos + b)`; needed for that reading only.
+        sigmoid_scale: w of `sigmoid(w·cos + b)`; needed for that reading only.
+        sigmoid_bias: its b.
         valid: B×K bool, False for the padding of shorter candidate lists, which takes no part and comes out as 0.
 
     Returns:

@@ -53,7 +53,8 @@ def label_map(
         refine: None, `pamr` or `crf`.
         image_size: PAMR runs where the shorter side has at most this many pixels (see `pamr_size`); the CRF runs at
             the picture's own size up to `crf.max_pixels`.
-        pamr_iterations, pamr_dilations: see `ttd_core.ops.pamr`.
+        pamr_iterations: how often PAMR lets the values flow.
+        pamr_dilations: its distances in pixels.
         crf: settings of the dense CRF, None for the published ones.
 
     Returns:

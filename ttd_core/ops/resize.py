@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 
 def resize_maps(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Resample B×K×h×w maps to `size` (rows, columns), bilinear, corners not aligned; the same size is left as it is."""
+    """Resample B×K×h×w maps to `size` (rows, columns), bilinear, corners not aligned; their own size changes nothing."""
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
@@ -26,7 +26,8 @@ def resized_rows(maps: torch.Tensor, size: tuple[int, int], first: int, last: in
     Args:
         maps: K×h×w float.
         size: H and W of the whole result.
-        first, last: half-open range of rows of the result.
+        first: first row of the result wanted.
+        last: row after the last one.
 
     Returns:
         K×(last - first)×W.

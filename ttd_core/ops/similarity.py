@@ -71,9 +71,7 @@ def peaks(maps: torch.Tensor, valid: torch.Tensor | None = None) -> Peaks:
         nothing = torch.zeros(batch, 0, dtype=torch.long, device=maps.device)
         return Peaks(maps.new_zeros(batch, 0), nothing, nothing, nothing)
     flat = maps.flatten(2)  # B K h·w
-    place = (
-        (flat == flat.amax(dim=2, keepdim=True)).int().argmax(dim=2)
-    )  # argmax of 0/1 is the first one on every device
+    place = flat.argmax(dim=2)  # B K; torch promises the first among equals
     score = flat.gather(2, place[..., None]).squeeze(2)
     there = flat.gather(2, place[:, None, :].expand(-1, count, -1)).clone()  # B K(candidate) K(whose peak)
     there.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
@@ -88,7 +86,8 @@ def cell_to_pixel(row: int, column: int, grid: tuple[int, int], picture: tuple[i
     """The pixel in the middle of a grid cell.
 
     Args:
-        row, column: cell of the grid.
+        row: row of the cell.
+        column: its column.
         grid: h and w.
         picture: H and W of the original picture in pixels.
 

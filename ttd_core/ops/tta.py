@@ -24,8 +24,8 @@ def plan_sizes(
     """The sizes at which a picture is encoded, one per scale.
 
     The shorter side becomes `image_size · scale`, rounded to the nearest multiple of the patch (halves up) and at least
-    one patch. The longer side keeps the aspect ratio, is rounded likewise, and is at most `max_aspect` times the shorter
-    one; pictures longer than that are squeezed along their long side.
+    one patch. The longer side keeps the aspect ratio, is rounded likewise, and is at most `max_aspect` times the
+    shorter one; pictures longer than that are squeezed along their long side.
 
     Args:
         size: H and W of the picture in pixels.
@@ -96,8 +96,8 @@ def multi_view_maps(
     maps = []
     for view in views:
         if hflip:
-            straight, mirrored = maps_of(torch.cat([view, view.flip(-1)])).split(len(view))
-            maps.append((early(straight) + early(mirrored.flip(-1))) / 2)
+            both = maps_of(torch.cat([view, view.flip(-1)]))  # 2B K h w
+            maps.append((early(both[: len(view)]) + early(both[len(view) :].flip(-1))) / 2)
         else:
             maps.append(early(maps_of(view)))
     return late(average_maps(maps))
