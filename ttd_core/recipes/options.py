@@ -1,0 +1,285 @@
+"""Every setting of `tags`, `masks` and `demo`, with its default and what is refused.
+
+These classes are the commands' options, the contents of `run.yaml` and the arguments of the recipes at once. Fields
+marked `_how()` change how the work is done and not what comes out; they take no part in a run's identity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ttd_core.errors import UsageError
+from ttd_core.recipes.checks import finite, not_both, positive, share, whole
+from ttd_core.types import ModelSpec
+
+Candidates = Literal["words", "nouns", "phrases"]
+Selection = Literal["fixed", "relative", "top"]
+Calibration = Literal["sigmoid", "softmax", "minmax", "none"]
+Format = Literal["text", "tsv", "json", "jsonl"]
+PLAIN_SCORERS = ("pixel", "image", "text", "nouns")
+
+
+def _how(default: Any) -> Any:
+    return field(default=default, metadata={"result": False})
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model, and where it computes.
+
+    Args:
+        model: `scenes` (built in), `tcl`, or an open_clip architecture such as `ViT-B-16`.
+        pretrained: an open_clip pretrained tag, a weights file, or a folder holding one.
+        weights: a weights file of the model's own format (`tcl.pth`, safetensors, an OpenAI archive).
+        lora: a PEFT adapter folder or file applied on top.
+        dense: name of the dense strategy; None takes the model's own.
+        activation: `quickgelu` or `gelu`; None decides from the weights.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        threads: CPU threads; None leaves torch's choice.
+
+    Raises:
+        UsageError: `--pretrained` and `--weights` together, or `--pretrained` with the built-in model.
+    """
+
+    model: str = "scenes"
+    pretrained: str | None = None
+    weights: str | None = None
+    lora: str | None = None
+    dense: str | None = None
+    activation: Literal["quickgelu", "gelu"] | None = None
+    device: str = _how("auto")
+    threads: int | None = _how(None)
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions."""
+        not_both("--pretrained", self.pretrained, "--weights", self.weights, "both name weights")
+        if self.model == "scenes" and self.pretrained is not None:
+            raise UsageError(
+                "--pretrained does not go with --model scenes, whose weights are built in",
+                hint=f"name an architecture, e.g. --model ViT-B-16 --pretrained {self.pretrained}",
+            )
+        for flag, value in (("--model", self.model), ("--device", self.device)):
+            if not value.strip():
+                raise UsageError(f"{flag} is empty")
+        if self.device not in ("auto", "cpu", "cuda", "mps") and not (
+            self.device.startswith("cuda:") and self.device[5:].isdecimal()
+        ):
+            raise UsageError(f"--device {self.device!r} is unknown", hint="one of auto, cpu, cuda, cuda:N, mps")
+        if self.threads is not None:
+            whole("--threads", self.threads, at_least=1)
+
+    def spec(self) -> ModelSpec:
+        """The part that says what to load."""
+        return ModelSpec(self.model, self.pretrained, self.weights, self.lora, self.dense, self.activation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonOptions:
+    """What `tags`, `masks` and `demo` share.
+
+    Args:
+        image: one picture.
+        text: its caption; `-` reads captions from standard input, one per line.
+        tags: the user's own candidates, in order; they replace those of the caption.
+        tags_file: candidates for every input, one per line.
+        input: a list file (jsonl, tsv, csv, parquet), a folder of pictures, or `-` for JSON Lines on standard input.
+        limit: stop after this many inputs; None takes all.
+        model: see `ModelOptions`.
+        image_size: shorter side in pixels the model sees; None takes the model's own.
+        scales: factors on `image_size`; maps are averaged over them.
+        hflip: average with the mirrored picture.
+        templates: prompt template set; None takes the model's own.
+        calibration: how similarities become scores; None takes the model's own.
+        logit_scale: factor of the softmax calibration; None takes the model's own.
+        candidates: which words of a caption are candidates.
+        stopwords: drop stop words before scoring.
+        scorer: `pixel`, `image`, `text`, `nouns`, or `list:FILE` with ready-made tags.
+        select: `fixed` keeps scores of at least `threshold`, `relative` those of at least `threshold` times the
+            caption's best, `top` the `threshold` best.
+        threshold: in 0..1; a whole number for `top`.
+        seed: of every random choice.
+        batch_size: pictures per forward pass.
+        format: shape of what is printed.
+        save: record the run; None decides by the kind of input.
+        out: folder of the run; None takes `<run_root>/<command>/<run id>`.
+        run_root: where runs are kept.
+        overwrite: start anew where a run of this name exists.
+        keep_going: exit with 0 even if inputs were skipped.
+
+    Raises:
+        UsageError: options contradict each other (both are named) or a value is out of range.
+    """
+
+    image: str | None = _how(None)
+    text: str | None = None
+    tags: tuple[str, ...] | None = None
+    tags_file: str | None = None
+    input: str | None = _how(None)
+    limit: int | None = None
+    model: ModelOptions = field(default_factory=ModelOptions)
+    image_size: int | None = None
+    scales: tuple[float, ...] = (1.0,)
+    hflip: bool = False
+    templates: str | None = None
+    calibration: Calibration | None = None
+    logit_scale: float | None = None
+    candidates: Candidates = "words"
+    stopwords: bool = True
+    scorer: str = "pixel"
+    select: Selection = "fixed"
+    threshold: float = 0.5
+    seed: int = 0
+    batch_size: int = _how(8)
+    format: Format = _how("text")
+    save: bool | None = _how(None)
+    out: str | None = _how(None)
+    run_root: str = _how("runs")
+    overwrite: bool = _how(False)
+    keep_going: bool = _how(False)
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions and values out of range."""
+        self._check_inputs()
+        self._check_numbers()
+        self._check_scorer()
+
+    def _check_inputs(self) -> None:
+        not_both("--input", self.input, "--image", self.image, "an input names its own pictures")
+        not_both("--input", self.input, "--text", self.text, "an input holds its own captions")
+        not_both("--tags", self.tags, "--tags-file", self.tags_file, "both list the candidates")
+        if self.save is False and self.out is not None:
+            raise UsageError("--no-save and --out contradict each other", hint="leave one of them out")
+        for flag, value in (("--image", self.image), ("--input", self.input), ("--tags-file", self.tags_file)):
+            if value is not None and not value.strip():
+                raise UsageError(f"{flag} is empty", hint=f"name a file: {flag} FILE")
+        if self.image == "-":
+            raise UsageError("--image - is not supported", hint="pass a path, or JSON Lines with --input -")
+        if self.tags is not None and not any(tag.strip() for tag in self.tags):
+            raise UsageError("--tags is empty", hint='list words or phrases: --tags "umbrella,red ball"')
+
+    def _check_numbers(self) -> None:
+        if not self.scales:
+            raise UsageError("--scales is empty", hint="e.g. --scales 1.0 or --scales 0.5,1.0,1.5")
+        for scale in self.scales:
+            positive("--scales", scale)
+            if scale > 16:
+                raise UsageError(f"--scales {scale:g} is too large, expected factors up to 16")
+        self._check_threshold()
+        whole("--batch-size", self.batch_size, at_least=1)
+        whole("--seed", self.seed, at_least=0)
+        if self.image_size is not None:
+            whole("--image-size", self.image_size, at_least=1, at_most=16384)
+        if self.limit is not None:
+            whole("--limit", self.limit, at_least=1)
+        if self.logit_scale is not None:
+            positive("--logit-scale", self.logit_scale)
+            if self.calibration not in (None, "softmax"):
+                raise UsageError(
+                    f"--logit-scale and --calibration {self.calibration} contradict each other: "
+                    "the scale belongs to the softmax reading",
+                    hint="use --calibration softmax, or leave --logit-scale out",
+                )
+
+    def _check_threshold(self) -> None:
+        if self.select == "top":
+            finite("--threshold", self.threshold)
+            if self.threshold < 1 or self.threshold != int(self.threshold):
+                raise UsageError(
+                    f"--threshold {self.threshold:g} does not go with --select top, which keeps a whole number of tags",
+                    hint="e.g. --select top --threshold 3",
+                )
+        elif self.select == "fixed" and self.calibration == "none":
+            finite("--threshold", self.threshold)  # plain cosines may be negative
+        else:
+            share("--threshold", self.threshold)
+
+    def _check_scorer(self) -> None:
+        kind, colon, path = self.scorer.partition(":")
+        if colon and kind == "list":
+            if not path:
+                raise UsageError("--scorer list: names no file", hint="e.g. --scorer list:tags.jsonl")
+        elif self.scorer not in PLAIN_SCORERS:
+            raise UsageError(
+                f"--scorer {self.scorer!r} is unknown", hint=f"one of {', '.join(PLAIN_SCORERS)}, list:FILE"
+            )
+
+    @property
+    def source(self) -> bool:
+        """Whether any input is named at all."""
+        return any(value is not None for value in (self.image, self.text, self.input))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagOptions(CommonOptions):
+    """Options of `ttd tags`.
+
+    Raises:
+        UsageError: no input is named, or `--tags` has neither a picture nor a caption to score against.
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse a call that names nothing to read."""
+        super().__post_init__()
+        if not self.source:
+            raise UsageError(
+                "nothing to read: --image, --text and --input are all missing",
+                hint='e.g. ttd tags --text "a dog on wet grass"',
+            )
+        if self.image is not None and self.text is None and self.tags is None and self.tags_file is None:
+            raise UsageError(
+                "--image alone has no words to score",
+                hint=f'add a caption or candidates: --image {self.image} --text "..." or --tags "umbrella,dog"',
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskOptions(CommonOptions):
+    """Options of `ttd masks`.
+
+    Args:
+        pamr: refine the maps with PAMR.
+        crf: refine the maps with a dense CRF.
+        bg: constant background score in 0..1.
+        binary: also write one black-and-white PNG per tag.
+        npz: also write the maps as `.npz`.
+
+    Raises:
+        UsageError: both refiners are asked for, or no picture or no words are named.
+    """
+
+    pamr: bool = False
+    crf: bool = False
+    bg: float = 0.4
+    binary: bool = False
+    npz: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions and a call without a picture."""
+        super().__post_init__()
+        share("--bg", self.bg)
+        not_both("--pamr", self.pamr or None, "--crf", self.crf or None, "one refiner is applied")
+        if self.image is None and self.input is None:
+            raise UsageError(
+                "no picture: --image and --input are both missing",
+                hint='e.g. ttd masks --image examples/beach.png --tags "umbrella,dog"',
+            )
+        if self.image is not None and self.text is None and self.tags is None and self.tags_file is None:
+            raise UsageError(
+                "--image alone has no words to look for",
+                hint=f'add a caption or tags: --image {self.image} --text "..." or --tags "umbrella,dog"',
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions(MaskOptions):
+    """Options of `ttd demo`; with no input named, the bundled pictures are used."""
+
+    def __post_init__(self) -> None:
+        """Allow a call that names nothing: it shows the bundled pictures."""
+        if self.source:
+            super().__post_init__()
+            return
+        CommonOptions.__post_init__(self)
+        share("--bg", self.bg)
+        not_both("--pamr", self.pamr or None, "--crf", self.crf or None, "one refiner is applied")
