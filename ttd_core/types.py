@@ -56,6 +56,8 @@ class ModelInfo:
         sigmoid_scale, sigmoid_bias: learned w and b of `sigmoid(w·cos + b)`; None where the model has none.
         vocabulary: the case-folded words the text tower was trained on, None when it is open.
         templates: default prompt template set.
+        normalise_templates: each prompt's embedding is normalised before the mean over a template set (the usual
+            convention); False where the mean is taken first (TCL).
     """
 
     name: str
@@ -74,6 +76,7 @@ class ModelInfo:
     sigmoid_bias: float | None = None
     vocabulary: frozenset[str] | None = None
     templates: str = "identity"
+    normalise_templates: bool = True
 
 
 @dataclass(frozen=True)

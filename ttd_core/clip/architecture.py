@@ -97,7 +97,9 @@ def inferred_architecture(checkpoint: Checkpoint) -> Architecture:
         if not 0 < size <= _LIMITS[what]:
             raise WeightsError(f"{checkpoint.path}: a {what} of {size} is not plausible")
     if width % 64 or text_width % 64 or grid * grid + 1 != positions:
-        raise WeightsError(f"{checkpoint.path}: sizes do not follow OpenAI's layout", hint="name the model: --model NAME")
+        raise WeightsError(
+            f"{checkpoint.path}: sizes do not follow OpenAI's layout", hint="name the model: --model NAME"
+        )
     config = {
         "embed_dim": embed_dim,
         "vision_cfg": {"image_size": grid * patch, "layers": layers, "width": width, "patch_size": patch},
@@ -156,10 +158,10 @@ def random_network(architecture: Architecture, quick_gelu: bool, seed: int = 0) 
     return network.eval().requires_grad_(False)
 
 
-def _construct(architecture: Architecture, quick_gelu: bool) -> nn.Module:
+def _construct(architecture: Architecture, quick_gelu: bool) -> Any:
     config = deepcopy(architecture.config)
     kind = CustomTextCLIP if config.pop("custom_text", False) else CLIP
-    network: nn.Module = kind(**config, quick_gelu=quick_gelu)
+    network: Any = kind(**config, quick_gelu=quick_gelu)
     visual = network.visual
     blocks = [*visual.transformer.resblocks] if isinstance(visual, VisionTransformer) else []
     if not blocks or not all(type(b) is ResidualAttentionBlock for b in blocks) or visual.attn_pool is not None:
@@ -208,10 +210,11 @@ def _depth(shapes: Mapping[str, Any], prefix: str) -> int:
 
 def _no_clip(checkpoint: Checkpoint) -> WeightsError:
     if any(k.startswith("visual.layer1.") for k in checkpoint.tensors):
-        return WeightsError(f"{checkpoint.path}: a CLIP with a ResNet vision tower; only vision transformers are supported")
+        return WeightsError(f"{checkpoint.path}: a CLIP with a ResNet; only vision transformers are supported")
     if any(k.startswith(("vision_model.", "text_model.")) for k in checkpoint.tensors):
         return WeightsError(
-            f"{checkpoint.path}: CLIP in the layout of the transformers library", hint="use open_clip's file of the model"
+            f"{checkpoint.path}: CLIP in the layout of the transformers library",
+            hint="use open_clip's file of the model",
         )
     needed = ["visual.conv1.weight", "visual.positional_embedding", "positional_embedding", "token_embedding.weight"]
     missing = [k for k in [*needed, "text_projection"] if k not in checkpoint.tensors]
@@ -225,9 +228,11 @@ def _name_of(config: dict[str, Any]) -> str:
     vision, text = config["vision_cfg"], config["text_cfg"]
     for name in ("ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-L-14-336"):
         known = _config(name)
-        if known["embed_dim"] == config["embed_dim"] and all(
-            known["vision_cfg"].get(k) == vision[k] for k in ("image_size", "layers", "width", "patch_size")
-        ) and known["text_cfg"]["width"] == text["width"]:
+        if (
+            known["embed_dim"] == config["embed_dim"]
+            and all(known["vision_cfg"].get(k) == vision[k] for k in ("image_size", "layers", "width", "patch_size"))
+            and known["text_cfg"]["width"] == text["width"]
+        ):
             return name
     return f"ViT-{vision['width']}x{vision['layers']}-{vision['patch_size']}-{vision['image_size']}"
 
@@ -258,5 +263,3 @@ def _unsupported(config: Mapping[str, Any]) -> str | None:
     if text.get("embed_cls") or any(text.get(k) for k in ("block_type", "qk_norm", "scaled_cosine_attn")):
         return "its text tower is non-standard"
     return None
-
-

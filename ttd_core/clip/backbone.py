@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,14 +29,12 @@ class ClipBackbone(nn.Module):
         reporter: hears of texts that had to be cut.
     """
 
-    def __init__(
-        self, network: nn.Module, strategy: Strategy, info: ModelInfo, reporter: Reporter | None = None
-    ) -> None:
+    def __init__(self, network: Any, strategy: Strategy, info: ModelInfo, reporter: Reporter | None = None) -> None:
         super().__init__()
-        self.network = network
+        self.network: Any = network
         self.strategy = strategy
         self.info = replace(info, dense=strategy.name)
-        self.vision = VisionTower(network.visual, strategy.variant)  # type: ignore[arg-type]
+        self.vision = VisionTower(network.visual, strategy.variant)
         self.text = TextTower(network)
         self.reporter: Reporter = reporter or SilentReporter()
         self._cut_reported: set[str] = set()
@@ -71,7 +70,7 @@ def encode_texts(tower: TextTower, texts: Sequence[str], reporter: Reporter, rep
         reported: texts already reported; added to.
     """
     if not texts:
-        return tower.tower.positional_embedding.new_zeros(0, int(tower.network.visual.output_dim))  # type: ignore
+        return tower.tower.positional_embedding.new_zeros(0, int(tower.network.visual.output_dim))
     ids, lengths, cut = tower.tokenize(texts)
     for text in {texts[i] for i in cut} - reported:
         reported.add(text)

@@ -96,7 +96,11 @@ def check_finite(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
 
 
 def check_fit(
-    found: Mapping[str, torch.Tensor], wanted: Mapping[str, Iterable[int]], path: Path, model: str, hint: str | None = None
+    found: Mapping[str, torch.Tensor],
+    wanted: Mapping[str, Iterable[int]],
+    path: Path,
+    model: str,
+    hint: str | None = None,
 ) -> None:
     """Compare names and shapes with what a model needs; names the first that differ.
 

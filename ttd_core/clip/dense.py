@@ -2,8 +2,8 @@
 
 A strategy is one small function from the tower and a `Stream` (the tokens that enter the last block, its projections,
 and whatever inner states it asked for) to patch tokens B×h×w×V before the final norm and projection. Those that only
-change the attention of the last block differ in one argument of `VisionTower.last_block`. To add one: write the function
-here, decorate it with what it needs, and add its name to `ttd_core.registry.DENSE`.
+change the attention of the last block differ in one argument of `VisionTower.last_block`. To add one: write the
+function here, decorate it with what it needs, and add its name to `ttd_core.registry.DENSE`.
 
 Notation: x is the input of the last block, y = ln_1(x), v = W_v·y + b_v per head, O(·) the output projection with bias.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ttd_core.clip.vit import Stream, Variant, VisionTower, identity, plain
+from ttd_core.clip.vit import TRAINED, Stream, Variant, VisionTower, identity, plain
 from ttd_core.registry import DENSE
 
 Read = Callable[[VisionTower, Stream], torch.Tensor]
@@ -37,7 +37,7 @@ class Strategy:
     read: Read
     hidden: tuple[int, ...] = ()
     attention: tuple[int, ...] = ()
-    variant: Variant = Variant()
+    variant: Variant = TRAINED
 
     def stream(self, tower: VisionTower, images: torch.Tensor) -> Stream:
         """Run the tower up to its last block, keeping what this strategy reads."""
@@ -46,7 +46,7 @@ class Strategy:
 
 
 def strategy(
-    name: str, hidden: tuple[int, ...] = (), attention: tuple[int, ...] = (), variant: Variant = Variant()
+    name: str, hidden: tuple[int, ...] = (), attention: tuple[int, ...] = (), variant: Variant = TRAINED
 ) -> Callable[[Read], Strategy]:
     """Turn a function into a `Strategy`; see there for the arguments."""
 
@@ -68,7 +68,7 @@ def load_strategy(name: str) -> Strategy:
 
 def patches(tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     """B×(1+h·w)×V tokens without the class token, laid out as B×h×w×V."""
-    return tokens[:, 1:].unflatten(1, grid)
+    return tokens[:, 1:].reshape(tokens.shape[0], *grid, -1)
 
 
 @strategy("clip")
@@ -81,9 +81,9 @@ def dense_clip(tower: VisionTower, stream: Stream) -> torch.Tensor:
 def dense_maskclip(tower: VisionTower, stream: Stream) -> torch.Tensor:
     """MaskCLIP's value path: O(v) of the last block for every patch, without residual and without MLP.
 
-    Each token attends to itself alone, so the last block's output is O(v) = W_o·(W_v·ln_1(x) + b_v) + b_o; then the final
-    norm and the projection. Zhou et al., "Extract Free Dense Labels from CLIP" (ECCV 2022), as in ClearCLIP's kind
-    "MaskCLIP".
+    Each token attends to itself alone, so the last block's output is O(v) = W_o·(W_v·ln_1(x) + b_v) + b_o; then the
+    final norm and the projection. Zhou et al., "Extract Free Dense Labels from CLIP" (ECCV 2022), as in ClearCLIP's
+    kind "MaskCLIP".
     """
     return patches(tower.last_block(stream, identity, residual=False), stream.grid)
 

@@ -6,10 +6,10 @@ import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
-from torch import nn
 
 from ttd_core.clip.activation import Activation, decide_activation
 from ttd_core.clip.architecture import (
@@ -45,7 +45,7 @@ class LoadedNetwork:
         mean, std: picture normalisation of the weights.
     """
 
-    network: nn.Module
+    network: Any  # open_clip is untyped
     architecture: Architecture
     activation: Activation
     weights_name: str
@@ -57,8 +57,8 @@ class LoadedNetwork:
 def load_backbone(spec: ModelSpec, device: torch.device, reporter: Reporter) -> Backbone:
     """Load the model a user named, ready to encode.
 
-    `scenes` and `tcl` are loaded by their own loaders; `auto` reads the architecture off a weights file (a TCL checkpoint
-    is recognised); every other name is an open_clip vision transformer. An adapter is merged last.
+    `scenes` and `tcl` are loaded by their own loaders; `auto` reads the architecture off a weights file; every
+    other name is an open_clip vision transformer. An adapter is merged last.
 
     Args:
         spec: what the user named.
@@ -102,9 +102,13 @@ def load_network(model: str, given: str, activation: str | None, reporter: Repor
 
 
 def network_from(
-    checkpoint: Checkpoint, source: Source, architecture: Architecture | None, activation: str | None, reporter: Reporter
+    checkpoint: Checkpoint,
+    source: Source,
+    architecture: Architecture | None,
+    activation: str | None,
+    reporter: Reporter,
 ) -> LoadedNetwork:
-    """Build the network for weights already read; `architecture` None takes the folder's or reads it off the weights."""
+    """Build the network for weights already read; the architecture is the folder's or read off them if none is given."""
     architecture = architecture or source.architecture or inferred_architecture(checkpoint)
     decided = decide_activation(activation, architecture, source, checkpoint)
     network = build_network(fitted_to(architecture, checkpoint), checkpoint, decided.quick, reporter)
@@ -119,15 +123,15 @@ def clip_info(loaded: LoadedNetwork, dense: str) -> ModelInfo:
         name=loaded.architecture.name,
         weights_name=loaded.weights_name,
         weights_sha256=loaded.sha256,
-        patch=int(visual.patch_size[0]),  # type: ignore[index, union-attr]
-        width=int(visual.output_dim),  # type: ignore[arg-type, union-attr]
+        patch=int(visual.patch_size[0]),
+        width=int(visual.output_dim),
         mean=loaded.mean,
         std=loaded.std,
-        image_size=int(visual.image_size[0]),  # type: ignore[index, union-attr]
+        image_size=int(visual.image_size[0]),
         dense=dense,
         activation=loaded.activation.name,
         calibration="softmax",
-        logit_scale=math.exp(min(float(loaded.network.logit_scale), math.log(1000.0))),  # type: ignore[arg-type]
+        logit_scale=math.exp(min(float(loaded.network.logit_scale), math.log(1000.0))),
         templates="imagenet80",
     )
 
@@ -136,7 +140,8 @@ def _load_clip(spec: ModelSpec, device: torch.device, reporter: Reporter) -> Bac
     strategy = load_strategy(spec.dense or "maskclip")
     if spec.weights is not None and spec.pretrained is not None:
         raise UsageError(
-            f"--weights and --pretrained both name weights for {spec.model}", hint="give one; --weights is for tcl and scenes"
+            f"--weights and --pretrained both name weights for {spec.model}",
+            hint="give one; only tcl takes both: its own weights and those of its CLIP base",
         )
     given = spec.weights or spec.pretrained
     if given is None:

@@ -1,9 +1,9 @@
 """Read the tensors of a torch zip archive without running anything it asks for.
 
-`torch.save` files and TorchScript archives are zip files: `data.pkl` describes a tree of objects, `data/<n>` are the raw
-numbers. A pickle is a small program; this reader lets it name only what is needed to rebuild tensors. Objects of a few
-harmless families (training options, configurations) become inert placeholders, everything else is refused by name, and
-the code records of TorchScript archives are never opened.
+`torch.save` files and TorchScript archives are zip files: `data.pkl` describes a tree of objects, `data/<n>` are the
+raw numbers. A pickle is a small program; this reader lets it name only what is needed to rebuild tensors. Objects of a
+few harmless families (training options, configurations) become inert placeholders, everything else is refused by name,
+and the code records of TorchScript archives are never opened.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ _DTYPES = {
 
 # Objects of these packages accompany weights in training checkpoints. They are neither imported nor called.
 _INERT_PACKAGES = frozenset(
-    "argparse omegaconf typing numpy pathlib enum datetime yacs easydict addict ml_collections collections".split()
+    ("argparse", "omegaconf", "typing", "numpy", "pathlib", "enum", "datetime", "collections")
+    + ("yacs", "easydict", "addict", "ml_collections")
 )
+_PLAIN = ("set", "frozenset", "dict", "list", "tuple", "int", "float", "str", "bytes", "bool", "complex", "object")
 _INERT_NAMES = frozenset(
     {("_operator", "getitem"), ("_codecs", "encode"), ("torch", "device"), ("torch", "Size"), ("torch", "dtype")}
-    | {("builtins", n) for n in "set frozenset dict list tuple int float str bytes bool complex object slice".split()}
-    | {("__builtin__", n) for n in "set frozenset dict list tuple int float str bytes bool complex object".split()}
+    | {(module, name) for module in ("builtins", "__builtin__") for name in _PLAIN}
 )
 
 
@@ -88,8 +89,8 @@ def read_zip(path: Path) -> tuple[Any, bool]:
     """Read the object tree of a torch zip archive.
 
     Returns:
-        the tree (plain containers, tensors, `Inert`) and whether the file is a TorchScript archive. A TorchScript module
-        is returned as the flat table of its tensors, as its `state_dict()` would name them.
+        the tree (plain containers, tensors, `Inert`) and whether the file is a TorchScript archive. A TorchScript
+        module is returned as the flat table of its tensors, as its `state_dict()` would name them.
 
     Raises:
         WeightsError: the archive is cut, compressed, inconsistent, or its pickle asks for foreign code.
@@ -112,7 +113,7 @@ def read_zip(path: Path) -> tuple[Any, bool]:
     return tree, script
 
 
-_MALFORMED = (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError, UnicodeDecodeError)
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError)
 _RESAVE = "save the tensors alone, from a trusted machine: torch.save(model.state_dict(), 'weights.pt')"
 
 
@@ -160,9 +161,10 @@ class _Reader(pickle.Unpickler):
             return known
         if module == "torch" and name in _DTYPES:
             return _DTYPES[name]
-        if module.split(".")[0] == "__torch__":
+        package = module.split(".")[0]
+        if package == "__torch__":
             return type(name.split(".")[-1], (_ScriptModule,), {})
-        if module.split(".")[0] in _INERT_PACKAGES or (module, name) in _INERT_NAMES or module.startswith("torch.optim"):
+        if package in _INERT_PACKAGES or (module, name) in _INERT_NAMES or module.startswith("torch.optim"):
             return type(name.split(".")[-1], (Inert,), {})
         if module.startswith("torch.nn"):
             raise ForbiddenError(f"{self._path}: holds a whole pickled module ({module}.{name}), not a state dict")
@@ -176,8 +178,8 @@ class _Reader(pickle.Unpickler):
         dtype, key = pid[1], str(pid[2])
         if key not in self._storages:
             raw = bytearray(_record(self._archive, f"{self._prefix}data/{key}", self._path))
-            whole = len(raw) // dtype.itemsize * dtype.itemsize
-            values = torch.frombuffer(raw, dtype=dtype, count=whole // dtype.itemsize) if whole else torch.empty(0, dtype=dtype)
+            count = len(raw) // dtype.itemsize
+            values = torch.frombuffer(raw, dtype=dtype, count=count) if count else torch.empty(0, dtype=dtype)
             self._storages[key] = _Storage(values)
         return self._storages[key]
 

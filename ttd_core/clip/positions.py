@@ -18,7 +18,7 @@ def resize_positions(
 ) -> torch.Tensor:
     """Resize a table of learned positions; the class row is kept.
 
-    The table is resized whenever the grid differs from the trained one, also where the number of tokens happens to agree.
+    The table is resized whenever the grid differs from the trained one, also where the number of tokens agrees.
 
     Args:
         table: (1+n·m)×V, class row first, then an n×m grid row by row.

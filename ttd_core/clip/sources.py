@@ -86,7 +86,9 @@ def _tagged(model: str, tag: str, config: Mapping[str, Any]) -> Source:
             hint=f"copy the file here and name it: --model {model} --pretrained FILE",
         ) from error
     declared = f"the published weights {tag}"
-    return Source(path, tag, bool(config.get("quick_gelu", False)), declared, mean=_rgb(config, "mean"), std=_rgb(config, "std"))
+    return Source(
+        path, tag, bool(config.get("quick_gelu", False)), declared, mean=_rgb(config, "mean"), std=_rgb(config, "std")
+    )
 
 
 def _file(path: Path, model: str) -> Source:
@@ -116,7 +118,13 @@ def _folder(folder: Path, weights: Path | None = None) -> Source:
     architecture = configured_architecture(name, model if isinstance(model, dict) else {}, config_path)
     preprocess = config.get("preprocess_cfg") or {}
     return Source(
-        weights, name, architecture.quick_gelu, str(config_path), architecture, _rgb(preprocess, "mean"), _rgb(preprocess, "std")
+        weights,
+        name,
+        architecture.quick_gelu,
+        str(config_path),
+        architecture,
+        _rgb(preprocess, "mean"),
+        _rgb(preprocess, "std"),
     )
 
 
@@ -130,7 +138,9 @@ def _weights_in(folder: Path) -> Path:
         return files[0]
     if not files:
         raise WeightsError(f"{folder}: no weights file in this folder", hint=f"looked for {', '.join(_SUFFIXES)}")
-    raise UsageError(f"{folder}: {len(files)} weights files in this folder", hint=f"name one: {', '.join(sorted(named)[:6])}")
+    raise UsageError(
+        f"{folder}: {len(files)} weights files in this folder", hint=f"name one: {', '.join(sorted(named)[:6])}"
+    )
 
 
 def _rgb(config: Mapping[str, Any], key: str) -> tuple[float, float, float]:

@@ -7,6 +7,7 @@ most tags take 4 to 12 of the 77 positions.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from open_clip.tokenizer import SimpleTokenizer
@@ -26,12 +27,12 @@ class TextTower:
         WeightsError: the tower has fewer token rows than the tokenizer knows tokens.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         self.network = network
-        self.tower: nn.Module = getattr(network, "text", network)
-        self.context = int(self.tower.context_length)  # type: ignore[arg-type]
+        self.tower: Any = getattr(network, "text", network)
+        self.context = int(self.tower.context_length)
         self.tokenizer = SimpleTokenizer(context_length=self.context)
-        rows = self.tower.token_embedding.weight.shape[0]  # type: ignore[union-attr]
+        rows = self.tower.token_embedding.weight.shape[0]
         if rows < self.tokenizer.vocab_size:
             raise WeightsError(
                 f"the text tower knows {rows} tokens, CLIP's tokenizer has {self.tokenizer.vocab_size}",
@@ -74,13 +75,13 @@ class TextTower:
         """
         device = self.tower.positional_embedding.device
         if not self.trimmable:
-            parts = [self.network.encode_text(chunk) for chunk in ids.to(device).split(batch)]  # type: ignore[operator]
+            parts = [self.network.encode_text(chunk) for chunk in torch.split(ids.to(device), batch)]
             return torch.cat(parts) if parts else ids.new_zeros(0, 0)
         order = torch.argsort(lengths, stable=True)
         parts = []
-        for rows in order.split(batch):
+        for rows in torch.split(order, batch):
             longest = int(lengths[rows].max())
-            tokens = self.tower.token_embedding(ids[rows, :longest].to(device))  # type: ignore[operator]
+            tokens = self.tower.token_embedding(ids[rows, :longest].to(device))
             parts.append(self.encode_embedded(tokens, lengths[rows].to(device) - 1))
         back = torch.argsort(order).to(device)
         return torch.cat(parts)[back]
@@ -97,17 +98,17 @@ class TextTower:
         """
         tower, t = self.tower, tokens.shape[1]
         x = tokens + tower.positional_embedding[:t]
-        mask = tower.attn_mask[:t, :t].to(x.dtype)  # type: ignore[index]
-        *blocks, last = tower.transformer.resblocks  # type: ignore[union-attr, misc]
+        mask = tower.attn_mask[:t, :t].to(x.dtype)
+        *blocks, last = tower.transformer.resblocks
         for block in blocks:
             x = block(x, attn_mask=mask)
-        pooled = norm(tower.ln_final, pool_token(last, x, block_qkv(last, x), readout, mask))  # type: ignore[arg-type]
+        pooled = norm(tower.ln_final, pool_token(last, x, block_qkv(last, x), readout, mask))
         projection = tower.text_projection
         if projection is None:
             return pooled
         if isinstance(projection, nn.Linear):
-            return projection(pooled)  # type: ignore[no-any-return]
-        return pooled @ projection  # type: ignore[operator]
+            return projection(pooled)
+        return pooled @ projection
 
 
 def reference_features(tower: TextTower, context: torch.Tensor, names: Sequence[str]) -> torch.Tensor:
@@ -127,8 +128,8 @@ def reference_features(tower: TextTower, context: torch.Tensor, names: Sequence[
     ids, readout = name_tokens(tower, names)
     embedding = tower.tower.token_embedding
     device = context.device
-    start = embedding(torch.tensor([[tower.tokenizer.sot_token_id]], device=device))  # type: ignore[operator]
-    tail = embedding(ids.to(device))  # type: ignore[operator]
+    start = embedding(torch.tensor([[tower.tokenizer.sot_token_id]], device=device))
+    tail = embedding(ids.to(device))
     k = len(names)
     tokens = torch.cat([start.expand(k, -1, -1), context.expand(k, -1, -1), tail], dim=1)
     return tower.encode_embedded(tokens, readout.to(device))

@@ -2,14 +2,14 @@
 
 open_clip's own forward pass hides queries, keys and values. The functions here walk the same modules step by step, so
 that a dense strategy can change the attention of a block, skip its residual or read what is inside. Shapes: T tokens
-(class token first), V width of the tower, `heads` and `d` = V / heads.
+(class token first), V width of the tower, `heads` and `d` = V / heads. open_clip is untyped, so its modules are `Any`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -46,6 +46,10 @@ class Variant:
     edge_eps: float | None = None
     activation: Literal["quickgelu", "gelu"] | None = None
     positions: Rule = "size"
+
+
+TRAINED = Variant()
+"""The tower as it was trained."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +97,15 @@ class LinearAttention(nn.Module):
         return project_out(self, context), None
 
 
-def norm(module: nn.Module, x: torch.Tensor, eps: float | None = None) -> torch.Tensor:
+def norm(module: Any, x: torch.Tensor, eps: float | None = None) -> torch.Tensor:
     """LayerNorm, with another epsilon on request; computed in float32 whatever the dtype."""
     if not isinstance(module, nn.LayerNorm):
-        return module(x)  # type: ignore[no-any-return]
-    weight, bias = module.weight.float(), module.bias.float()
-    return F.layer_norm(x.float(), module.normalized_shape, weight, bias, module.eps if eps is None else eps).to(x.dtype)
+        return module(x)
+    eps = module.eps if eps is None else eps
+    return F.layer_norm(x.float(), module.normalized_shape, module.weight.float(), module.bias.float(), eps).to(x.dtype)
 
 
-def project_qkv(attention: nn.Module, y: torch.Tensor) -> QKV:
+def project_qkv(attention: Any, y: torch.Tensor) -> QKV:
     """Project B×T×V normalised tokens to queries, keys and values."""
     if isinstance(attention, nn.MultiheadAttention):
         packed = F.linear(y, attention.in_proj_weight, attention.in_proj_bias)
@@ -113,19 +117,19 @@ def project_qkv(attention: nn.Module, y: torch.Tensor) -> QKV:
     return QKV(q, k, v)
 
 
-def project_out(attention: nn.Module, context: torch.Tensor) -> torch.Tensor:
+def project_out(attention: Any, context: torch.Tensor) -> torch.Tensor:
     """Concatenate the heads of a B×heads×T×d context and apply the output projection: B×T×V."""
-    return attention.out_proj(context.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+    return attention.out_proj(context.transpose(1, 2).flatten(2))
 
 
-def mlp(block: nn.Module, x: torch.Tensor, variant: Variant = Variant()) -> torch.Tensor:
+def mlp(block: Any, x: torch.Tensor, variant: Variant = TRAINED) -> torch.Tensor:
     """The second half of a block, norm included, residual excluded."""
     y = block.mlp.c_fc(norm(block.ln_2, x, variant.block_eps))
     if variant.activation == "quickgelu":
         y = y * torch.sigmoid(1.702 * y)
     else:
         y = F.gelu(y) if variant.activation == "gelu" else block.mlp.gelu(y)
-    return block.ls_2(block.mlp.c_proj(y))  # type: ignore[no-any-return]
+    return block.ls_2(block.mlp.c_proj(y))
 
 
 def plain(qkv: QKV) -> torch.Tensor:
@@ -138,16 +142,16 @@ def identity(qkv: QKV) -> torch.Tensor:
     return qkv.v
 
 
-def block_qkv(block: nn.Module, x: torch.Tensor, variant: Variant = Variant()) -> QKV:
+def block_qkv(block: Any, x: torch.Tensor, variant: Variant = TRAINED) -> QKV:
     """Projections of the tokens that enter a block."""
     return project_qkv(block.attn, norm(block.ln_1, x, variant.block_eps))
 
 
 def finish_block(
-    block: nn.Module,
+    block: Any,
     x: torch.Tensor,
     context: torch.Tensor,
-    variant: Variant = Variant(),
+    variant: Variant = TRAINED,
     residual: bool = True,
 ) -> torch.Tensor:
     """From the context of the heads to the block's output.
@@ -161,23 +165,23 @@ def finish_block(
     """
     y = block.ls_1(project_out(block.attn, context))
     if not residual:
-        return y  # type: ignore[no-any-return]
+        return y
     y = x + y
     return y + mlp(block, y, variant)
 
 
-def run_block(block: nn.Module, x: torch.Tensor, mix: Mix = plain, variant: Variant = Variant()) -> torch.Tensor:
+def run_block(block: Any, x: torch.Tensor, mix: Mix = plain, variant: Variant = TRAINED) -> torch.Tensor:
     """One whole block with its attention replaced by `mix`."""
     return finish_block(block, x, mix(block_qkv(block, x, variant)), variant)
 
 
 def pool_token(
-    block: nn.Module,
+    block: Any,
     x: torch.Tensor,
     qkv: QKV,
     index: torch.Tensor | int,
     mask: torch.Tensor | None = None,
-    variant: Variant = Variant(),
+    variant: Variant = TRAINED,
 ) -> torch.Tensor:
     """A block's output for one token of each sequence, with ordinary attention; the others are not computed.
 
@@ -209,7 +213,7 @@ class VisionTower:
         variant: departures from the trained tower.
     """
 
-    def __init__(self, visual: nn.Module, variant: Variant = Variant()) -> None:
+    def __init__(self, visual: Any, variant: Variant = TRAINED) -> None:
         self.visual = visual
         self.variant = variant
         self.patch = int(visual.patch_size[0])
@@ -217,13 +221,11 @@ class VisionTower:
     @property
     def blocks(self) -> nn.ModuleList:
         """The residual attention blocks, 0 … L−1."""
-        return self.visual.transformer.resblocks  # type: ignore[no-any-return, union-attr]
+        return self.visual.transformer.resblocks
 
     def positions(self, grid: tuple[int, int]) -> torch.Tensor:
         """(1+h·w)×V positions for a grid of h×w patches."""
-        return resize_positions(
-            self.visual.positional_embedding, self.visual.grid_size, grid, self.variant.positions  # type: ignore[arg-type]
-        )
+        return resize_positions(self.visual.positional_embedding, self.visual.grid_size, grid, self.variant.positions)
 
     def embed(self, images: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
         """Patches, class token and positions of B×3×H×W normalised images: B×T×V before the first norm, and the grid.
@@ -239,9 +241,7 @@ class VisionTower:
         x = torch.cat([first, patches.flatten(2).transpose(1, 2)], dim=1)
         return x + self.positions(grid), grid
 
-    def stream(
-        self, images: torch.Tensor, hidden: Collection[int] = (), attention: Collection[int] = ()
-    ) -> Stream:
+    def stream(self, images: torch.Tensor, hidden: Collection[int] = (), attention: Collection[int] = ()) -> Stream:
         """Run all blocks but the last.
 
         Args:
