@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,12 @@ def write_cache(
 
     Args:
         folder: must not exist.
-        split, size, start, stop, workers, style: as for `generate_split`.
+        split: name of the split.
+        size: picture side in pixels.
+        start: number of the first scene.
+        stop: number after the last scene, None for the split's usual length.
+        workers: processes; more than one needs a `if __name__ == "__main__"` guard in scripts.
+        style: how much the captions lie.
         report: shows progress in batches.
 
     Raises:
@@ -51,7 +55,8 @@ def write_cache(
     if folder.exists():
         raise UsageError(f"{folder} exists already", hint="choose another folder or remove it")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    building = folder.parent / f".{folder.name}.{os.getpid()}"
+    building.mkdir()
     try:
         count = end - start
         images = np.lib.format.open_memmap(building / "images.npy", "w+", np.uint8, (count, size, size, 3))

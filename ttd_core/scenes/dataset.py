@@ -147,7 +147,8 @@ def generate_split(
     Args:
         split: name of the split.
         size: picture side in pixels.
-        start, stop: range of scene numbers; stop defaults to the split's usual length.
+        start: number of the first scene.
+        stop: number after the last scene, None for the split's usual length.
         workers: processes. With more than one, a script needs the usual `if __name__ == "__main__"` guard.
         style: how much the captions lie.
 

@@ -169,9 +169,7 @@ def band(plan: ScenePlan, name: str) -> tuple[float, float]:
     return top, 0.97
 
 
-def _place_group(
-    dice: Dice, plan: ScenePlan, name: str, group: int, before: Sequence[Placement]
-) -> list[Placement]:
+def _place_group(dice: Dice, plan: ScenePlan, name: str, group: int, before: Sequence[Placement]) -> list[Placement]:
     kind = KINDS[name]
     low, high = band(plan, name)
     subject = group == 0

@@ -60,6 +60,7 @@ ATTRIBUTES: frozenset[str] = frozenset(COLOURS) | frozenset(PATTERNS)
 VISUAL_NOUNS: frozenset[str] = frozenset().union(*(name_forms(c) for c in STUFF + THINGS))
 VISUAL_WORDS: frozenset[str] = VISUAL_NOUNS | ATTRIBUTES
 
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
