@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from PIL import Image
 from ttd_core.ops.calibrate import calibrate
 from ttd_core.ops.similarity import cosine_maps, cosine_scores
 from ttd_core.ops.tta import average_maps, group_by_shape, plan_sizes
-from ttd_core.recipes.session import Session
+from ttd_core.recipes.session import Reading, Session
 from ttd_core.types import Picture
 
 # Cells of similarity maps held at once; 64 Mi float32 cells are 256 MiB, whatever the length of a class list.
@@ -28,7 +29,7 @@ class Looked:
     """What the model sees of one picture's K tags and of its caption, averaged over scales and mirror images.
 
     Args:
-        maps: K×h×w scores of the session's calibration.
+        maps: K×h×w scores of the reading.
         cosines: K×h×w plain similarities in -1..1.
         caption: h×w plain similarity to the caption, None without one.
         caption_map: h×w calibrated map of the caption where a caption can be judged alone (sigmoid), else None.
@@ -45,6 +46,7 @@ class Looked:
 @torch.inference_mode()
 def look(
     session: Session,
+    reading: Reading,
     pictures: Sequence[Picture],
     tags: Sequence[torch.Tensor],
     captions: Sequence[torch.Tensor | None] | None = None,
@@ -53,6 +55,7 @@ def look(
 
     Args:
         session: the model.
+        reading: how similarities become scores.
         pictures: B pictures of any sizes.
         tags: B tensors K×D, normalised; K may differ and may be 0.
         captions: B caption embeddings of D, or None.
@@ -61,29 +64,34 @@ def look(
         B results in the order of the pictures.
     """
     captions = captions if captions is not None else [None] * len(pictures)
-    reading = session.reading
-    plans = [tuple(plan_sizes(p.size, session.info.patch, reading.image_size, reading.scales)) for p in pictures]
+    views = session.views
+    plans = [tuple(plan_sizes(p.size, session.info.patch, views.image_size, views.scales)) for p in pictures]
     results: list[Looked | None] = [None] * len(pictures)
     for group in group_by_shape(plans):
         for part in _parts(session, group, plans[group[0]], tags):
             texts, valid = _pad([tags[i] for i in part], session)
             heads = [captions[i] for i in part]
-            for i, looked in zip(part, _look_batch(session, [pictures[i] for i in part], plans[part[0]], texts, valid, heads)):
+            seen = _look_batch(session, reading, [pictures[i] for i in part], plans[part[0]], texts, valid, heads)
+            for i, looked in zip(part, seen, strict=True):
                 results[i] = looked
     return [looked for looked in results if looked is not None]
 
 
 def _look_batch(
     session: Session,
+    reading: Reading,
     pictures: list[Picture],
     plan: Sequence[tuple[int, int]],
     texts: torch.Tensor,
     valid: torch.Tensor,
     captions: list[torch.Tensor | None],
 ) -> Iterator[Looked]:
-    info, reading = session.info, session.reading
-    read = dict(
-        logit_scale=reading.logit_scale, sigmoid_scale=reading.sigmoid_scale, sigmoid_bias=reading.sigmoid_bias
+    info = session.info
+    read = partial(
+        calibrate,
+        logit_scale=reading.logit_scale,
+        sigmoid_scale=reading.sigmoid_scale,
+        sigmoid_bias=reading.sigmoid_bias,
     )
     heads = torch.stack([c if c is not None else texts.new_zeros(texts.shape[-1]) for c in captions])[:, None]
     scores: list[torch.Tensor] = []
@@ -92,20 +100,22 @@ def _look_batch(
     pooled: list[torch.Tensor] = []
     for size in plan:
         pixels = torch.stack([picture_tensor(p, size, info.mean, info.std) for p in pictures]).to(session.device)
-        encoded = session.backbone.encode_images(torch.cat([pixels, pixels.flip(-1)]) if reading.hflip else pixels)
+        encoded = session.backbone.encode_images(
+            torch.cat([pixels, pixels.flip(-1)]) if session.views.hflip else pixels
+        )
         for mirrored, dense in enumerate(encoded.dense.split(len(pictures))):
             # B D h w -> B K h w
             dense = dense.flip(-1) if mirrored else dense
             maps = cosine_maps(dense, texts)
             cosines.append(maps)
-            scores.append(calibrate(maps, reading.calibration, valid=valid, **read))
+            scores.append(read(maps, reading.calibration, valid=valid))
             caption.append(cosine_maps(dense, heads))
         for vector in encoded.pooled.split(len(pictures)):
-            pooled.append(calibrate(cosine_scores(vector, texts), reading.calibration, valid=valid, **read))
+            pooled.append(read(cosine_scores(vector, texts), reading.calibration, valid=valid))
     mean_scores, mean_cosines, mean_caption = average_maps(scores), average_maps(cosines), average_maps(caption)[:, 0]
     mean_pooled = torch.stack(pooled).mean(0)
     judged = reading.calibration == "sigmoid"
-    caption_scores = average_maps([calibrate(m, "sigmoid", **read) for m in caption])[:, 0] if judged else None
+    caption_scores = average_maps([read(m, "sigmoid") for m in caption])[:, 0] if judged else None
     for b, head in enumerate(captions):
         k = int(valid[b].sum())
         yield Looked(
@@ -148,7 +158,7 @@ def _parts(
 ) -> Iterator[list[int]]:
     """Split a group so that its maps stay within `MAX_CELLS`."""
     cells = max((h // session.info.patch) * (w // session.info.patch) for h, w in plan)
-    views = len(plan) * (2 if session.reading.hflip else 1)
+    views = len(plan) * (2 if session.views.hflip else 1)
     longest = max(1, max(len(tags[i]) for i in group))
     fit = max(1, MAX_CELLS // max(1, 2 * cells * views * longest))
     for start in range(0, len(group), fit):

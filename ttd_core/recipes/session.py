@@ -21,60 +21,56 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """How pictures are shown to the model and how its similarities are read: options resolved against the model.
+    """How similarities become scores: the options resolved against the model.
+
+    Args:
+        calibration: `sigmoid`, `softmax`, `minmax` or `none`.
+        logit_scale: factor of the softmax reading.
+        sigmoid_scale, sigmoid_bias: of the sigmoid reading, None where the model has none.
+    """
+
+    calibration: str
+    logit_scale: float
+    sigmoid_scale: float | None
+    sigmoid_bias: float | None
+
+
+@dataclass(frozen=True)
+class Views:
+    """How a picture is shown to the model.
 
     Args:
         image_size: shorter side in pixels at scale 1.
         scales: factors on it.
         hflip: average with the mirrored picture.
-        calibration: `sigmoid`, `softmax`, `minmax` or `none`.
-        logit_scale: factor of the softmax reading.
-        sigmoid_scale, sigmoid_bias: of the sigmoid reading, None where the model has none.
-        templates: prompt template set of the tags; captions go in as they stand.
     """
 
     image_size: int
     scales: tuple[float, ...]
     hflip: bool
-    calibration: str
-    logit_scale: float
-    sigmoid_scale: float | None
-    sigmoid_bias: float | None
-    templates: str
-
-
-def resolve_reading(options: CommonOptions, info: ModelInfo) -> Reading:
-    """Fill the options the user left open with the model's own.
-
-    Raises:
-        UsageError: the sigmoid reading is asked of a model that has learned no scale and bias.
-    """
-    calibration = options.calibration or info.calibration
-    if calibration == "sigmoid" and info.sigmoid_scale is None:
-        raise UsageError(
-            f"--calibration sigmoid needs a learned scale and bias, and --model {info.name} has none",
-            hint="use --calibration softmax",
-        )
-    return Reading(
-        image_size=options.image_size or info.image_size,
-        scales=options.scales,
-        hflip=options.hflip,
-        calibration=calibration,
-        logit_scale=options.logit_scale or info.logit_scale,
-        sigmoid_scale=info.sigmoid_scale,
-        sigmoid_bias=info.sigmoid_bias,
-        templates=options.templates or info.templates,
-    )
 
 
 @dataclass(frozen=True)
 class Session:
-    """A backbone on its device, the texts it has seen, and how it is read."""
+    """A backbone on its device, the texts it has seen, and how it looks and is read.
+
+    Args:
+        backbone: the model.
+        bank: its text embeddings.
+        device: where it computes.
+        views: how pictures are shown to it.
+        caption_reading: for the words of a caption, which compete with each other.
+        given_reading: for tags that the user listed, each to be judged on its own.
+        templates: prompt template set of the tags; captions go in as they stand.
+    """
 
     backbone: Backbone
     bank: TextBank
     device: torch.device
-    reading: Reading
+    views: Views
+    caption_reading: Reading
+    given_reading: Reading
+    templates: str
 
     @property
     def info(self) -> ModelInfo:
@@ -88,11 +84,11 @@ class Session:
 
     def embed_tags(self, tags: Sequence[str]) -> torch.Tensor:
         """Prompt and encode tags: K×D, normalised, on the device."""
-        return self.bank.embed(list(tags), self.reading.templates)
+        return self.bank.embed(list(tags), self.templates).to(self.device)
 
     def embed_captions(self, captions: Sequence[str]) -> torch.Tensor:
         """Encode captions without a template: B×D, normalised, on the device."""
-        return self.bank.embed(list(captions), "identity")
+        return self.bank.embed(list(captions), "identity").to(self.device)
 
 
 def open_session(options: CommonOptions, report: Reporter, cache: Path | None = None) -> Session:
@@ -104,7 +100,7 @@ def open_session(options: CommonOptions, report: Reporter, cache: Path | None = 
         cache: folder for text embeddings, None to keep them in memory only.
 
     Raises:
-        UsageError: an unknown model or device.
+        UsageError: an unknown model or device, or a reading that the model cannot give.
         WeightsError: the weights cannot be used.
     """
     device = choose_device(options.model)
@@ -112,7 +108,28 @@ def open_session(options: CommonOptions, report: Reporter, cache: Path | None = 
         torch.set_num_threads(options.model.threads)
     torch.manual_seed(options.seed)
     backbone = load_backbone(options.model.spec(), device, report)
-    return Session(backbone, TextBank(backbone, cache), device, resolve_reading(options, backbone.info))
+    info = backbone.info
+    # Without a caption nothing says that the tags cover the picture, so a model that can judge a tag alone does.
+    alone = "sigmoid" if info.sigmoid_scale is not None else info.calibration
+    return Session(
+        backbone=backbone,
+        bank=TextBank(backbone, cache, report),
+        device=device,
+        views=Views(options.image_size or info.image_size, options.scales, options.hflip),
+        caption_reading=_reading(options, info, info.calibration),
+        given_reading=_reading(options, info, alone),
+        templates=options.templates or info.templates,
+    )
+
+
+def _reading(options: CommonOptions, info: ModelInfo, default: str) -> Reading:
+    calibration = options.calibration or default
+    if calibration == "sigmoid" and info.sigmoid_scale is None:
+        raise UsageError(
+            f"--calibration sigmoid needs a learned scale and bias, and --model {info.name} has none",
+            hint="use --calibration softmax",
+        )
+    return Reading(calibration, options.logit_scale or info.logit_scale, info.sigmoid_scale, info.sigmoid_bias)
 
 
 def choose_device(options: ModelOptions) -> torch.device:

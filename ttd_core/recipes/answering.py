@@ -1,0 +1,92 @@
+"""What `tags`, `masks` and `demo` have in common: rows in, answers out, in input order, each recorded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from ttd_core.data.images import load_picture
+from ttd_core.data.rows import BadRow
+from ttd_core.errors import ImageError
+from ttd_core.recipes.options import CommonOptions
+from ttd_core.recipes.results import Skipped
+from ttd_core.recipes.stream import fixed_batches, ready_batches
+from ttd_core.types import Picture, Sample
+
+if TYPE_CHECKING:
+    from ttd_core.runs import RunDirectory
+
+# Decoding runs in threads (Pillow releases the lock); more than a few only compete with the model for cores.
+DECODERS = 4
+
+
+class Answer(Protocol):
+    """What a recipe says about one row."""
+
+    @property
+    def key(self) -> str:
+        """The sample's key."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as it is written for machines."""
+        ...
+
+
+A = TypeVar("A", bound=Answer)
+
+
+def answers(
+    options: CommonOptions,
+    samples: Iterable[Sample | BadRow],
+    run: RunDirectory | None,
+    answer_batch: Callable[[Sequence[Sample]], Sequence[A | Skipped]],
+    from_json: Callable[[Mapping[str, Any]], A],
+) -> Iterator[A | Skipped]:
+    """Answer every row, in input order.
+
+    Rows that an earlier, interrupted run has finished are answered from its record. Rows that cannot be read or
+    answered come out as `Skipped` and are tried again by the next run.
+
+    Args:
+        options: the batch size, and whether rows arrive one by one on standard input.
+        samples: the rows.
+        run: where finished rows are recorded, None for one-off calls.
+        answer_batch: answers samples in their order.
+        from_json: reads a recorded row back.
+    """
+    recorded = {row["key"]: row for row in run.rows()} if run is not None else {}
+    streaming = "-" in (options.input, options.text)
+    batches = ready_batches if streaming else fixed_batches
+    for batch in batches(samples, options.batch_size):
+        todo = [row for row in batch if isinstance(row, Sample) and row.key not in recorded]
+        new = iter(answer_batch(todo) if todo else ())
+        for row in batch:
+            if isinstance(row, BadRow):
+                answer: A | Skipped = Skipped(row.origin, row.message, row.hint)
+            elif row.key in recorded:
+                answer = from_json(recorded[row.key])
+            else:
+                answer = next(new)
+                if run is not None and not isinstance(answer, Skipped):
+                    run.record(row.key, answer.to_json())
+            if run is not None and isinstance(answer, Skipped):
+                run.log("skipped", key=answer.key, reason=answer.reason)
+            yield answer
+
+
+def load_pictures(samples: Sequence[Sample]) -> list[Picture | Skipped]:
+    """Decode the pictures of a batch, several at a time; one that cannot be decoded becomes `Skipped`."""
+
+    def load(sample: Sample) -> Picture | Skipped:
+        assert sample.image is not None  # callers sort out rows without a picture first
+        try:
+            return load_picture(sample.image)
+        except ImageError as error:
+            return Skipped(sample.key, error.message, error.hint)
+
+    if len(samples) == 1:
+        return [load(samples[0])]
+    with ThreadPoolExecutor(DECODERS) as pool:
+        return list(pool.map(load, samples))

@@ -1,0 +1,100 @@
+"""`ttd demo`: one sheet per picture, a heat map per tag beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ttd_core.data.inputs import read_samples
+from ttd_core.data.rows import BadRow
+from ttd_core.drawing.canvas import save_png
+from ttd_core.drawing.sheet import Panel, sheet
+from ttd_core.recipes.answering import answers
+from ttd_core.recipes.options import DemoOptions
+from ttd_core.recipes.products import Stems
+from ttd_core.recipes.results import DemoResult, Skipped
+from ttd_core.recipes.scoring import Question, Scorer
+from ttd_core.recipes.tags import TagAnswerer
+from ttd_core.types import Picture, Sample
+
+if TYPE_CHECKING:
+    from ttd_core.protocols import Reporter
+    from ttd_core.recipes.maps import Looked
+    from ttd_core.runs import RunDirectory
+
+
+def run_demo(
+    options: DemoOptions,
+    samples: Iterable[Sample | BadRow],
+    report: Reporter,
+    run: RunDirectory,
+    cache: Path | None = None,
+) -> Iterator[DemoResult | Skipped]:
+    """Draw the sheet of every row, in input order.
+
+    Args:
+        options: the settings.
+        samples: the rows.
+        report: told what is assumed.
+        run: where sheets and rows go.
+        cache: folder for text embeddings.
+
+    Raises:
+        TtdError: the model or the run directory cannot be used; bad rows come out as `Skipped` instead.
+    """
+    return answers(options, samples, run, DemoAnswerer(options, report, run, cache), DemoResult.from_json)
+
+
+def bundled_samples(options: DemoOptions) -> Iterator[Sample | BadRow]:
+    """The hand-made scenes with their captions, drawn into `<run_root>/demo/pictures` where they are not there yet."""
+    from ttd_core.scenes.demo import write_demo
+
+    folder = Path(options.run_root) / "demo" / "pictures"
+    listing = folder / "captions.jsonl"
+    if not listing.exists():
+        write_demo(folder)
+    return read_samples(str(listing))
+
+
+class DemoAnswerer:
+    """Scores and draws a batch.
+
+    Args:
+        options: the settings.
+        report: told what is assumed.
+        run: where sheets go.
+        cache: folder for text embeddings.
+    """
+
+    def __init__(self, options: DemoOptions, report: Reporter, run: RunDirectory, cache: Path | None) -> None:
+        self._options = options
+        self._run = run
+        self._scorer = Scorer(options, report, cache)
+        self._tagger = TagAnswerer(options, report, self._scorer)
+        self._stems = Stems(
+            str(row["files"]["sheet"]).removeprefix("sheets/").removesuffix(".png") for row in run.rows()
+        )
+
+    def __call__(self, samples: Sequence[Sample]) -> list[DemoResult | Skipped]:
+        """Answer a batch in its order."""
+        results: dict[int, DemoResult | Skipped] = {}
+        shown = self._scorer.look_at(samples)
+        for i, item in enumerate(shown):
+            results[i] = item if isinstance(item, Skipped) else self._draw(*item)
+        return [results[i] for i in range(len(samples))]
+
+    def _draw(self, question: Question, picture: Picture, looked: Looked) -> DemoResult:
+        tags = self._tagger.scored(question, looked)
+        panels = []
+        for k, i in enumerate(question.known):
+            score = tags.scores[i]
+            place = None if score.x is None or score.y is None else (score.x, score.y)
+            panels.append(Panel(score.tag, looked.maps[k].float().cpu().numpy(), score.score, score.selected, place))
+        return DemoResult(tags, self._save(question.sample, picture, panels))
+
+    def _save(self, sample: Sample, picture: Picture, panels: Sequence[Panel]) -> str:
+        relative = f"sheets/{self._stems.stem(sample.key)}.png"
+        drawn = sheet(picture.pixels, panels, threshold=self._options.threshold, title=sample.caption or "")
+        save_png(self._run.product(relative), drawn)
+        return relative

@@ -1,0 +1,189 @@
+"""`ttd masks`: the masks of a caption's tags, their union, and the caption's own mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ttd_core.data.label_maps import write_label_map, write_mask, write_probabilities
+from ttd_core.data.rows import BadRow
+from ttd_core.drawing.canvas import save_png
+from ttd_core.drawing.colours import label_colours
+from ttd_core.drawing.overlay import caption_overlay, overlay
+from ttd_core.ops.masks import label_map
+from ttd_core.ops.regions import area_shares, bounding_box
+from ttd_core.recipes.answering import answers
+from ttd_core.recipes.mask_maps import caption_mask_map, tag_mask_maps
+from ttd_core.recipes.options import MaskOptions
+from ttd_core.recipes.products import Stems, safe_name
+from ttd_core.recipes.results import MaskResult, Skipped, TagResult, rounded
+from ttd_core.recipes.scoring import Question, Scorer
+from ttd_core.recipes.tags import TagAnswerer
+from ttd_core.types import Picture, Sample
+
+if TYPE_CHECKING:
+    from ttd_core.ops.masks import Masks
+    from ttd_core.protocols import Reporter
+    from ttd_core.recipes.maps import Looked
+    from ttd_core.runs import RunDirectory
+
+
+def run_masks(
+    options: MaskOptions,
+    samples: Iterable[Sample | BadRow],
+    report: Reporter,
+    run: RunDirectory,
+    cache: Path | None = None,
+) -> Iterator[MaskResult | Skipped]:
+    """Make the masks of every row, in input order, and write them into the run.
+
+    Which tags get a mask: the tags listed for a picture (`--tags`, a row's own) all do, since the user says they are
+    there; the words of a caption and the classes of `--tags-file` only where the scorer selects them.
+
+    Args:
+        options: the settings.
+        samples: the rows.
+        report: told what is assumed.
+        run: where products and rows go.
+        cache: folder for text embeddings.
+
+    Raises:
+        TtdError: the model or the run directory cannot be used; bad rows come out as `Skipped` instead.
+    """
+    if options.crf:
+        from ttd_core.ops.crf import require_crf
+
+        require_crf()
+    return answers(options, samples, run, MaskAnswerer(options, report, run, cache), MaskResult.from_json)
+
+
+class MaskAnswerer:
+    """Scores, masks and writes a batch.
+
+    Args:
+        options: the settings.
+        report: told what is assumed.
+        run: where products go.
+        cache: folder for text embeddings.
+    """
+
+    def __init__(self, options: MaskOptions, report: Reporter, run: RunDirectory, cache: Path | None) -> None:
+        self._options = options
+        self._run = run
+        self._scorer = Scorer(options, report, cache)
+        self._tagger = TagAnswerer(options, report, self._scorer)
+        self._stems = Stems(_stem_of(row) for row in run.rows())
+
+    def __call__(self, samples: Sequence[Sample]) -> list[MaskResult | Skipped]:
+        """Answer a batch in its order."""
+        return [item if isinstance(item, Skipped) else self._answer(*item) for item in self._scorer.look_at(samples)]
+
+    def _answer(self, question: Question, picture: Picture, looked: Looked) -> MaskResult:
+        options, session = self._options, self._scorer.session
+        tags = self._selected(question, looked)
+        kept = [k for k, i in enumerate(question.known) if tags.scores[i].selected]
+        names = [question.tags[question.known[k]] for k in kept]
+        masks = label_map(
+            tag_mask_maps(looked, kept, self._scorer.reading(question.sample), session.given_reading),
+            picture.pixels,
+            background=options.bg,
+            refine=_refiner(options),
+            image_size=session.views.image_size,
+        )
+        caption = None
+        if looked.caption is not None:
+            caption_map = caption_mask_map(looked, self._scorer.reading(question.sample), session.given_reading)
+            caption = label_map(
+                caption_map[None],
+                picture.pixels,
+                background=options.bg,
+                refine=_refiner(options),
+                image_size=session.views.image_size,
+            )
+        numbers = self._label_numbers(question, kept)
+        files = self._write(question.sample, picture, names, numbers, masks, caption)
+        scores = [tags.scores[question.known[k]].score for k in kept]
+        shares = area_shares(masks.labels, len(names))
+        regions = tuple(
+            {
+                "tag": name,
+                "label": numbers[k],
+                "score": rounded(scores[k]),
+                "area": rounded(shares[k]),
+                "box": bounding_box(masks.labels == k + 1),
+            }
+            for k, name in enumerate(names)
+        )
+        return MaskResult(
+            tags=tags,
+            size=picture.size,
+            regions=regions,
+            files=files,
+            caption_area=None if caption is None else float((caption.labels > 0).mean()),
+            union_area=float((masks.labels > 0).mean()),
+        )
+
+    def _selected(self, question: Question, looked: Looked) -> TagResult:
+        tags = self._tagger.scored(question, looked)
+        stated = question.sample.tags is not None and self._options.tags_file is None
+        if not stated:
+            return tags
+        known = set(question.known)
+        scores = tuple(replace(score, selected=i in known) for i, score in enumerate(tags.scores))
+        return replace(tags, scores=scores)
+
+    def _label_numbers(self, question: Question, kept: Sequence[int]) -> list[int]:
+        """Labels 1..K in the order of the tags; with a class list a tag's line number, the same for every picture."""
+        if self._options.tags_file is not None:
+            return [question.known[k] + 1 for k in kept]
+        return list(range(1, len(kept) + 1))
+
+    def _write(
+        self,
+        sample: Sample,
+        picture: Picture,
+        names: Sequence[str],
+        numbers: Sequence[int],
+        masks: Masks,
+        caption: Masks | None,
+    ) -> dict[str, str]:
+        stem = self._stems.stem(sample.key)
+        files: dict[str, str] = {}
+
+        def product(name: str, path: str) -> Path:
+            files[name] = path
+            return self._run.product(path)
+
+        labels = np.array([0, *numbers], dtype=np.uint16)[masks.labels]
+        write_label_map(product("labels", f"labels/{stem}.png"), labels, label_colours(max(numbers, default=0)))
+        write_mask(product("union", f"union/{stem}.png"), masks.labels > 0)
+        save_png(
+            product("overlay", f"overlay/{stem}.png"),
+            overlay(picture.pixels, masks.labels, names, title=sample.caption),
+        )
+        if caption is not None:
+            covered = caption.labels > 0
+            write_mask(product("caption", f"caption/{stem}.png"), covered)
+            drawn = caption_overlay(picture.pixels, covered, sample.caption or "")
+            save_png(product("caption_overlay", f"caption_overlay/{stem}.png"), drawn)
+        if self._options.binary:
+            for k, (name, number) in enumerate(zip(names, numbers, strict=True)):
+                path = f"tags/{stem}/{number:02d}_{safe_name(name, 80)}.png"
+                write_mask(product(f"tag:{name}", path), masks.labels == k + 1)
+        if self._options.npz:
+            scores = masks.scores.float().cpu().numpy()
+            write_probabilities(product("npz", f"npz/{stem}.npz"), scores, names, picture.size)
+        return files
+
+
+def _refiner(options: MaskOptions) -> str | None:
+    return "pamr" if options.pamr else "crf" if options.crf else None
+
+
+def _stem_of(row: dict[str, Any]) -> str:
+    path = str(row["files"]["labels"])
+    return path.removeprefix("labels/").removesuffix(".png")

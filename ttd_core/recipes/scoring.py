@@ -1,0 +1,233 @@
+"""Scoring of candidate tags by a model: pixel (TTD), image and text scoring on one data flow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ttd_core.ops.calibrate import calibrate
+from ttd_core.ops.select import select
+from ttd_core.ops.similarity import cell_to_pixel, cosine_scores, peaks
+from ttd_core.recipes.answering import load_pictures
+from ttd_core.recipes.candidates import picture_name, sample_candidates
+from ttd_core.recipes.maps import Looked, look
+from ttd_core.recipes.options import CommonOptions
+from ttd_core.recipes.results import Skipped, TagResult
+from ttd_core.recipes.session import Reading, Session, open_session
+from ttd_core.types import Picture, Sample, TagScore
+
+if TYPE_CHECKING:
+    from ttd_core.protocols import Reporter
+
+
+@dataclass(frozen=True)
+class Question:
+    """A sample ready for the model.
+
+    Args:
+        sample: the row.
+        tags: every candidate in order, scorable or not.
+        known: positions of those the model can score.
+        embeddings: len(known)×D.
+        caption: embedding of D, None without a caption.
+        picture: decoded, None where none is needed.
+    """
+
+    sample: Sample
+    tags: tuple[str, ...]
+    known: tuple[int, ...]
+    embeddings: torch.Tensor
+    caption: torch.Tensor | None
+    picture: Picture | None
+
+
+class Scorer:
+    """Asks a model about samples; the model is loaded when the first one needs it.
+
+    Args:
+        options: model, reading, selection.
+        report: told what is assumed or skipped.
+        cache: folder for text embeddings.
+    """
+
+    def __init__(self, options: CommonOptions, report: Reporter, cache: Path | None = None) -> None:
+        self._options = options
+        self._report = report
+        self._cache = cache
+        self._session: Session | None = None
+        self._photo_warned = False
+
+    @property
+    def session(self) -> Session:
+        """The model, loaded on first use."""
+        if self._session is None:
+            self._session = open_session(self._options, self._report, self._cache)
+        return self._session
+
+    def reading(self, sample: Sample) -> Reading:
+        """How this sample's scores are read: listed tags are judged one by one, a caption's words compete."""
+        return self.session.given_reading if sample.tags is not None else self.session.caption_reading
+
+    def questions(self, samples: Sequence[Sample], pictures: Sequence[Picture | Skipped | None]) -> list[Question]:
+        """Candidates and text embeddings of a batch; each different text is encoded once."""
+        session = self.session
+        candidates = [tuple(c.tag for c in sample_candidates(sample, self._options)) for sample in samples]
+        known = [tuple(i for i, tag in enumerate(tags) if not session.unknown_words(tag)) for tags in candidates]
+        different = list(dict.fromkeys(tags[i] for tags, kept in zip(candidates, known, strict=True) for i in kept))
+        rows = {tag: row for row, tag in enumerate(different)}
+        embeddings = session.embed_tags(different)
+        captions = [sample.caption for sample in samples]
+        texts = list(dict.fromkeys(caption for caption in captions if caption and caption.strip()))
+        heads = dict(zip(texts, session.embed_captions(texts), strict=True)) if texts else {}
+        return [
+            Question(
+                sample=sample,
+                tags=tags,
+                known=kept,
+                embeddings=embeddings[[rows[tags[i]] for i in kept]],
+                caption=heads.get(sample.caption or ""),
+                picture=picture if isinstance(picture, Picture) else None,
+            )
+            for sample, tags, kept, picture in zip(samples, candidates, known, pictures, strict=True)
+        ]
+
+    def look(self, questions: Sequence[Question]) -> list[Looked]:
+        """Similarity maps of every question, in their order; all have pictures."""
+        results: dict[int, Looked] = {}
+        for given in (False, True):
+            asked = [i for i, q in enumerate(questions) if (q.sample.tags is not None) is given]
+            if asked:
+                reading = self.reading(questions[asked[0]].sample)
+                pictures = [q.picture for i in asked if (q := questions[i]).picture is not None]
+                seen = look(
+                    self.session,
+                    reading,
+                    pictures,
+                    [questions[i].embeddings for i in asked],
+                    [questions[i].caption for i in asked],
+                )
+                results.update(zip(asked, seen, strict=True))
+        return [results[i] for i in range(len(questions))]
+
+    def load(self, samples: Sequence[Sample]) -> list[Picture | Skipped]:
+        """Decode the pictures of a batch and say once when the built-in model is shown something foreign to it."""
+        pictures = load_pictures(samples)
+        if self._options.model.model == "scenes" and not self._photo_warned:
+            foreign = next((p for p in pictures if isinstance(p, Picture) and not is_scene_sized(p)), None)
+            if foreign is not None:
+                self._photo_warned = True
+                self._report.warning(
+                    f"{foreign.name}: looks like a photograph, and the built-in model knows only its own drawn scenes",
+                    hint="for photographs use a real model, e.g. --model ViT-B-16 --pretrained openai",
+                )
+        return pictures
+
+    def look_at(self, samples: Sequence[Sample]) -> list[tuple[Question, Picture, Looked] | Skipped]:
+        """Load, question and look: a batch of samples that need both a picture and words, in their order."""
+        results: dict[int, tuple[Question, Picture, Looked] | Skipped] = {}
+        usable: list[int] = []
+        for i, sample in enumerate(samples):
+            if sample.image is None:
+                results[i] = Skipped(sample.key, f"{sample.origin}: no picture to look at", "add an image")
+            elif sample.caption is None and sample.tags is None:
+                results[i] = Skipped(
+                    sample.key, f"{sample.origin}: no caption and no tags", "add a text, or list --tags"
+                )
+            else:
+                usable.append(i)
+        asked: list[tuple[int, Picture]] = []
+        for i, loaded in zip(usable, self.load([samples[i] for i in usable]), strict=True):
+            if isinstance(loaded, Skipped):
+                results[i] = loaded
+            else:
+                asked.append((i, loaded))
+        questions = self.questions([samples[i] for i, _ in asked], [picture for _, picture in asked])
+        for (i, picture), question, looked in zip(asked, questions, self.look(questions), strict=True):
+            results[i] = (question, picture, looked)
+        return [results[i] for i in range(len(samples))]
+
+    def score(self, samples: Sequence[Sample]) -> list[TagResult | Skipped]:
+        """Score the candidates of each sample by `options.scorer` (`pixel`, `image` or `text`)."""
+        kind = self._options.scorer
+        loaded: Sequence[Picture | Skipped | None] = [None] * len(samples) if kind == "text" else self.load(samples)
+        good = [i for i, picture in enumerate(loaded) if not isinstance(picture, Skipped)]
+        questions = self.questions([samples[i] for i in good], [loaded[i] for i in good])
+        looked: Sequence[Looked | None] = [None] * len(good) if kind == "text" else self.look(questions)
+        done = dict(zip(good, map(self.decide, questions, looked), strict=True))
+        return [skipped if isinstance(skipped, Skipped) else done[i] for i, skipped in enumerate(loaded)]
+
+    def decide(self, question: Question, looked: Looked | None) -> TagResult:
+        """Scores, selection and the proving pixels of one sample."""
+        kind = self._options.scorer
+        places: list[tuple[int, int, str | None]] = []
+        if kind == "text":
+            scores = self._text_scores(question)
+        elif kind == "image":
+            assert looked is not None
+            scores = looked.image_scores
+        else:
+            assert looked is not None
+            assert question.picture is not None
+            best = peaks(looked.maps[None])
+            scores = best.score[0]
+            names = [question.tags[i] for i in question.known]
+            grid = (looked.maps.shape[-2], looked.maps.shape[-1])
+            for row, column, second in zip(
+                best.row[0].tolist(), best.column[0].tolist(), best.runner_up[0].tolist(), strict=True
+            ):
+                x, y = cell_to_pixel(row, column, grid, question.picture.size)
+                places.append((x, y, names[second] if second >= 0 else None))
+        kept = self.keep(scores)
+        return self._result(question, kind, scores.tolist(), kept, places)
+
+    def keep(self, scores: torch.Tensor) -> list[bool]:
+        """The selection rule of the options on K scores."""
+        options = self._options
+        if options.select == "all":
+            return [True] * len(scores)
+        kept: list[bool] = select(scores[None], options.select, options.threshold)[0].tolist()
+        return kept
+
+    def _text_scores(self, question: Question) -> torch.Tensor:
+        if question.caption is None:
+            return torch.zeros(len(question.known))
+        reading = self.reading(question.sample)
+        cosines = cosine_scores(question.caption[None], question.embeddings)
+        return calibrate(
+            cosines,
+            reading.calibration,
+            logit_scale=reading.logit_scale,
+            sigmoid_scale=reading.sigmoid_scale,
+            sigmoid_bias=reading.sigmoid_bias,
+        )[0]
+
+    def _result(
+        self,
+        question: Question,
+        kind: str,
+        scores: Sequence[float],
+        kept: Sequence[bool],
+        places: Sequence[tuple[int, int, str | None]],
+    ) -> TagResult:
+        position = {i: k for k, i in enumerate(question.known)}
+        rows = []
+        for i, tag in enumerate(question.tags):
+            k = position.get(i)
+            if k is None:
+                unknown = ", ".join(self.session.unknown_words(tag))
+                rows.append(TagScore(tag, None, False, note=f"unknown to the model: {unknown}"))
+            elif places:
+                rows.append(TagScore(tag, scores[k], kept[k], *places[k]))
+            else:
+                rows.append(TagScore(tag, scores[k], kept[k]))
+        sample = question.sample
+        return TagResult(sample.key, picture_name(sample), sample.caption, kind, tuple(rows))
+
+
+def is_scene_sized(picture: Picture) -> bool:
+    """Whether a picture could be one of the benchmark's: they are square and drawn in flat, saturated regions."""
+    return picture.size[0] == picture.size[1]
