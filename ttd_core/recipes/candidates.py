@@ -14,7 +14,7 @@ def sample_candidates(sample: Sample, options: CommonOptions) -> list[Candidate]
     """The candidates of one row: the tags given for it, else the words of its caption that the options ask for."""
     if sample.tags is not None:
         return given_tags(sample.tags)
-    return candidates(sample.caption or "", options.candidates, stopwords=options.stopwords)
+    return candidates(sample.caption or "", options.candidates, stopwords=options.stopwords, tagger=options.tagger)
 
 
 def caption_candidates(sample: Sample, options: CommonOptions) -> TagResult:
@@ -27,7 +27,7 @@ def noun_tags(sample: Sample, options: CommonOptions) -> TagResult:
     """The published baseline "NLTK nouns": every noun of the caption is a tag, whatever the picture shows."""
     from ttd_core.text.nouns import noun_keys
 
-    return _by_membership(sample, options, "nouns", noun_keys(sample.caption or ""))
+    return _by_membership(sample, options, "nouns", noun_keys(sample.caption or "", options.tagger))
 
 
 def listed_tags(sample: Sample, options: CommonOptions, lists: Mapping[str, frozenset[str]]) -> TagResult:

@@ -103,14 +103,14 @@ def _look_batch(
         encoded = session.backbone.encode_images(
             torch.cat([pixels, pixels.flip(-1)]) if session.views.hflip else pixels
         )
-        for mirrored, dense in enumerate(encoded.dense.split(len(pictures))):
+        for mirrored, dense in enumerate(torch.split(encoded.dense, len(pictures))):
             # B D h w -> B K h w
             dense = dense.flip(-1) if mirrored else dense
             maps = cosine_maps(dense, texts)
             cosines.append(maps)
             scores.append(read(maps, reading.calibration, valid=valid))
             caption.append(cosine_maps(dense, heads))
-        for vector in encoded.pooled.split(len(pictures)):
+        for vector in torch.split(encoded.pooled, len(pictures)):
             pooled.append(read(cosine_scores(vector, texts), reading.calibration, valid=valid))
     mean_scores, mean_cosines, mean_caption = average_maps(scores), average_maps(cosines), average_maps(caption)[:, 0]
     mean_pooled = torch.stack(pooled).mean(0)

@@ -18,6 +18,7 @@ from ttd_core.recipes.maps import Looked, look
 from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.results import Skipped, TagResult
 from ttd_core.recipes.session import Reading, Session, open_session
+from ttd_core.scenes.marks import is_marked
 from ttd_core.types import Picture, Sample, TagScore
 
 if TYPE_CHECKING:
@@ -117,14 +118,18 @@ class Scorer:
         """Decode the pictures of a batch and say once when the built-in model is shown something foreign to it."""
         pictures = load_pictures(samples)
         if self._options.model.model == "scenes" and not self._photo_warned:
-            foreign = next((p for p in pictures if isinstance(p, Picture) and not is_scene_sized(p)), None)
-            if foreign is not None:
+            self._warn_of_photographs(pictures)
+        return pictures
+
+    def _warn_of_photographs(self, pictures: Sequence[Picture | Skipped]) -> None:
+        for picture in pictures:
+            if isinstance(picture, Picture) and picture.path is not None and not is_marked(picture.path):
                 self._photo_warned = True
                 self._report.warning(
-                    f"{foreign.name}: looks like a photograph, and the built-in model knows only its own drawn scenes",
+                    f"{picture.name}: not a drawing of the scenes benchmark, which is all the built-in model knows",
                     hint="for photographs use a real model, e.g. --model ViT-B-16 --pretrained openai",
                 )
-        return pictures
+                return
 
     def look_at(self, samples: Sequence[Sample]) -> list[tuple[Question, Picture, Looked] | Skipped]:
         """Load, question and look: a batch of samples that need both a picture and words, in their order."""
@@ -187,8 +192,6 @@ class Scorer:
     def keep(self, scores: torch.Tensor) -> list[bool]:
         """The selection rule of the options on K scores."""
         options = self._options
-        if options.select == "all":
-            return [True] * len(scores)
         kept: list[bool] = select(scores[None], options.select, options.threshold)[0].tolist()
         return kept
 
@@ -226,8 +229,3 @@ class Scorer:
                 rows.append(TagScore(tag, scores[k], kept[k]))
         sample = question.sample
         return TagResult(sample.key, picture_name(sample), sample.caption, kind, tuple(rows))
-
-
-def is_scene_sized(picture: Picture) -> bool:
-    """Whether a picture could be one of the benchmark's: they are square and drawn in flat, saturated regions."""
-    return picture.size[0] == picture.size[1]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttd_core.data.rows import BadRow
+from ttd_core.data.tag_lists import read_tag_lists
 from ttd_core.recipes.answering import answers
 from ttd_core.recipes.candidates import caption_candidates, listed_tags, noun_tags
 from ttd_core.recipes.options import CommonOptions, TagOptions
@@ -63,7 +64,7 @@ class TagAnswerer:
         self._cache = cache
         self._scorer = scorer
         self._kind, _, path = options.scorer.partition(":")
-        self._lists = _read_lists(path) if self._kind == "list" else {}
+        self._lists = read_tag_lists(Path(path)) if self._kind == "list" else {}
 
     def __call__(self, samples: Sequence[Sample]) -> list[TagResult | Skipped]:
         """Answer a batch in its order."""
@@ -104,9 +105,3 @@ class TagAnswerer:
 
             self._scorer = Scorer(self._options, self._report, self._cache)
         return self._scorer
-
-
-def _read_lists(path: str) -> dict[str, frozenset[str]]:
-    from ttd_core.data.tag_lists import read_tag_lists
-
-    return read_tag_lists(Path(path))

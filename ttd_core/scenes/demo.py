@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image
-
+from ttd_core.atomic import write_bytes, write_text
 from ttd_core.errors import UsageError
 from ttd_core.scenes.layouts import LAYOUTS, Placement, ScenePlan
+from ttd_core.scenes.marks import marked_png
 from ttd_core.scenes.scene import Scene, paint_scene
 from ttd_core.scenes.things import KINDS
 from ttd_core.scenes.vocabulary import COLOURS, PATTERNS
@@ -169,14 +169,13 @@ def demo_scenes(size: int = DEMO_SIZE) -> dict[str, Scene]:
 
 def write_demo(folder: Path, size: int = DEMO_SIZE) -> list[Path]:
     """Write the bundled scenes into a folder as NAME.png, with one caption a line in `captions.jsonl`."""
-    folder.mkdir(parents=True, exist_ok=True)
     written, lines = [], []
     for name, scene in demo_scenes(size).items():
         path = folder / f"{name}.png"
-        Image.fromarray(scene.image).save(path, optimize=True)
+        write_bytes(path, marked_png(scene.image))
         lines.append(json.dumps({"image": path.name, "caption": scene.captions[0]}))
         written.append(path)
-    (folder / "captions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(folder / "captions.jsonl", "\n".join(lines) + "\n")
     return written
 
 
