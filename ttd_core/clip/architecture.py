@@ -139,7 +139,12 @@ def build_network(
         network = _construct(architecture, quick_gelu)
     wanted = {k: tuple(v.shape) for k, v in network.state_dict().items()}
     state = _renamed(checkpoint.tensors, wanted)
-    hint = "name the matching architecture with --model, or --model auto to read it off the file"
+    inferred = architecture.quick_gelu is None
+    hint = (
+        "the file is incomplete"
+        if inferred
+        else "name the right one with --model, or --model auto to read it off the file"
+    )
     check_fit(state, wanted, checkpoint.path, architecture.name, hint=hint)
     _check_unknown(state, wanted, checkpoint.path, architecture.name, reporter)
     state = {k: state[k] for k in wanted}

@@ -198,8 +198,8 @@ def _unwrap(tree: Any, path: Path) -> tuple[dict[str, torch.Tensor], str | None]
     nested = next((k for k in _NESTED if isinstance(tree.get(k), Mapping) and _tensors(tree[k])), None)
     table = _tensors(tree if nested is None else tree[nested])
     if not table:
-        keys = summary([str(k) for k in tree]) or "nothing"
-        raise WeightsError(f"{path}: holds no tensors, only {keys}", hint="a checkpoint without its weights?")
+        keys = f"; it holds {summary([str(k) for k in tree])}" if tree else ""
+        raise WeightsError(f"{path}: no tensors in this file{keys}", hint="a checkpoint without its weights?")
     if all(k.startswith("module.") for k in table):
         table = {k[len("module.") :]: v for k, v in table.items()}
     return table, nested

@@ -97,6 +97,15 @@ class LinearAttention(nn.Module):
         return project_out(self, context), None
 
 
+def linearise_attention(network: nn.Module) -> nn.Module:
+    """Replace every `nn.MultiheadAttention` of a network by `LinearAttention`, in place; results stay the same."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if type(child) is nn.MultiheadAttention:
+                setattr(module, name, LinearAttention(child))
+    return network
+
+
 def norm(module: Any, x: torch.Tensor, eps: float | None = None) -> torch.Tensor:
     """LayerNorm, with another epsilon on request; computed in float32 whatever the dtype."""
     if not isinstance(module, nn.LayerNorm):
