@@ -40,7 +40,9 @@ def open_regular(path: str | os.PathLike[str], error: type[DataError] = DataErro
     except FileNotFoundError as cause:
         raise error(f"{show(path)}: no such file") from cause
     except PermissionError as cause:
-        raise error(f"{show(path)}: no permission to read it", f"check with: ls -l {show(Path(path).parent)}") from cause
+        raise error(
+            f"{show(path)}: no permission to read it", f"check with: ls -l {show(Path(path).parent)}"
+        ) from cause
     except (OSError, ValueError) as cause:
         raise error(f"{show(path)}: cannot be opened, {_reason(cause)}") from cause
     mode = os.fstat(handle).st_mode

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ttd_core.data.files import open_regular, show
 from ttd_core.errors import ImageError
@@ -40,7 +40,8 @@ MAX_PIXELS = 89_478_485
 MAX_BYTES = 1 << 30
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .avif .jp2".split()
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
+    + (".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2")
 )
 """Which files a folder scan takes for pictures (in any case)."""
 
@@ -113,8 +114,10 @@ def _open(file: BinaryIO, label: str, max_pixels: int) -> Image.Image:
             image = Image.open(file, formats=_formats())
     except Image.DecompressionBombError as error:
         raise _too_large(label, "too many", max_pixels) from error
-    except Image.UnidentifiedImageError as error:
-        raise ImageError(f"{label}: not a picture that can be read, expected {', '.join(FORMATS[:4])} or similar") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"{label}: not a picture that can be read, expected {', '.join(FORMATS[:4])} or similar"
+        ) from error
     except _DECODING as error:
         raise ImageError(
             f"{label}: its header is damaged or cut short, expected a picture ({_first_line(error)})",

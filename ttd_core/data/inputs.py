@@ -102,7 +102,9 @@ def _recognise(source: str | os.PathLike[str], kind: str | None) -> tuple[str, s
         mode = os.stat(source).st_mode
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{name}: {reason.lower()}", "expected a folder, a picture, a list, or - for standard input") from error
+        raise DataError(
+            f"{name}: {reason.lower()}", "expected a folder, a picture, a list, or - for standard input"
+        ) from error
     if stat.S_ISDIR(mode):
         if kind not in (None, "folder"):
             raise DataError(f"{name}: is a folder, expected a {kind} file")

@@ -40,7 +40,7 @@ class Line(NamedTuple):
 
 
 def read_lines(stream: BinaryIO, name: str, limit: int = MAX_LINE) -> Iterator[Line]:
-    """Split at `\\n` only (a JSON string may hold U+2028), as soon as each line arrives.
+    r"""Split at `\n` only (a JSON string may hold U+2028), as soon as each line arrives.
 
     Args:
         stream: anything with `readline`; a pipe is read no further than the line handed out.

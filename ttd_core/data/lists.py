@@ -86,7 +86,9 @@ def read_tsv(stream: BinaryIO, name: str, rows: RowReader) -> Iterator[Sample | 
             header = _header(text, "\t", name, rows)
             continue
         count += 1
-        yield _table_row(text if isinstance(text, RowError) else text.split("\t"), header, rows, name, line.number, count)
+        yield _table_row(
+            text if isinstance(text, RowError) else text.split("\t"), header, rows, name, line.number, count
+        )
 
 
 def read_csv(stream: BinaryIO, name: str, rows: RowReader) -> Iterator[Sample | BadRow]:
@@ -206,7 +208,9 @@ def _json_object(text: str, name: str, first: bool) -> dict[str, object]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise RowError(f"is not JSON: {error.msg} at character {error.pos + 1}", 'expected {"image": …, "text": …}') from error
+        raise RowError(
+            f"is not JSON: {error.msg} at character {error.pos + 1}", 'expected {"image": …, "text": …}'
+        ) from error
     except RecursionError as error:
         raise RowError("is nested too deeply, expected one flat JSON object") from error
     except ValueError as error:  # a number with more digits than Python converts

@@ -26,7 +26,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 # A list with one of these and no picture column most likely means pictures: better to ask than to drop them in silence.
 _MAYBE_PICTURES = frozenset(
-    "file filename file_name filepath file_path path img img_path image_file image_url img_url picture photo uri url".split()
+    ("file", "filename", "file_name", "filepath", "file_path", "path", "image_file", "img", "img_path", "picture")
+    + ("photo", "image_url", "img_url", "uri", "url")
 )
 _ADDRESS = regex.compile(r"[a-z][a-z0-9+.-]+://", regex.IGNORECASE)
 _SURROGATES = regex.compile(r"\p{Cs}")
@@ -177,9 +178,9 @@ class RowReader:
             raise RowError(f"{names[0]} is {_kind(value)}, expected text")
         for other in names[1:]:
             if row[other] != value:
-                raise RowError(f"has both {names[0]} and {other}, with different values", f"choose one with --{role}-column")
+                raise RowError(f"has {names[0]} and {other} with different values", f"choose with --{role}-column")
         # Half a character pair cannot be written out again. Paths keep theirs: bytes of a name that is no text.
-        return value if role == "image" else _SURROGATES.sub("\ufffd", value.replace("\0", ""))
+        return value if role == "image" else _whole(value.replace("\0", ""))
 
     def _tags(self, row: Mapping[str, object]) -> tuple[str, ...] | None:
         names = [name for name in self.columns.names("tags") if row.get(name) is not None]
@@ -189,9 +190,9 @@ class RowReader:
         if isinstance(value, str):
             if not value.strip():  # an empty cell of a table: the caption's own candidates are meant
                 return None
-            return tuple(split_tags(_SURROGATES.sub("\ufffd", value)))
+            return tuple(split_tags(_whole(value)))
         if isinstance(value, list) and all(isinstance(tag, str) for tag in value):
-            return tuple(tag for tag in (clean_tag(_SURROGATES.sub("\ufffd", text)) for text in value) if tag)
+            return tuple(tag for tag in (clean_tag(_whole(text)) for text in value) if tag)
         raise RowError(f"{names[0]} is {_kind(value)}, expected a list of texts or text with commas")
 
     def _id(self, row: Mapping[str, object]) -> str | None:
@@ -201,19 +202,20 @@ class RowReader:
         value = row[names[0]]
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise RowError(f"{names[0]} is {_kind(value)}, expected text or a whole number")
-        key = _SURROGATES.sub("\ufffd", str(value).strip())
+        key = _whole(str(value).strip())
         if reason := unsafe_key(key):
             raise RowError(f"{names[0]} {printable(key)[:80]} {reason}, expected a plain name")
         return key
 
     def _resolve(self, name: str) -> Path:
+        shown = printable(name)[:120]
         if _ADDRESS.match(name):
-            raise RowError(f"image {printable(name)[:120]} is an address, expected a file", "download the pictures first")
+            raise RowError(f"image {shown} is an address, expected a file", "download the pictures first")
         if "\0" in name:
-            raise RowError(f"image {printable(name)[:120]} holds a NUL character, expected a path")
+            raise RowError(f"image {shown} holds a NUL character, expected a path")
         if leaves_folder(name):
             raise RowError(
-                f"image {printable(name)[:120]} leads out of {printable(str(self.root))} with .., expected a path inside it",
+                f"image {shown} leads out of {printable(str(self.root))} with .., expected a path inside it",
                 "choose the folder that paths start from with --root, or write the path in full",
             )
         return self.root / name
@@ -223,6 +225,11 @@ _EXPECTED = (
     "expected image, text (or caption), tags, id; "
     "name other columns with --image-column, --text-column, --tags-column, --id-column"
 )
+
+
+def _whole(text: str) -> str:
+    """Replace lone surrogates, which cannot be written as UTF-8."""
+    return str(_SURROGATES.sub("\ufffd", text))
 
 
 def _key_of_path(name: str) -> str:
@@ -236,5 +243,7 @@ def _found(row: Mapping[str, object]) -> str:
 
 
 def _kind(value: object) -> str:
-    kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object", bytes: "bytes"}
-    return kinds.get(type(value), f"of type {type(value).__name__}")
+    return _KINDS.get(type(value), f"of type {type(value).__name__}")
+
+
+_KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object", bytes: "bytes"}

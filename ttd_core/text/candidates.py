@@ -99,4 +99,3 @@ def _unique(tags: Iterable[str]) -> list[Candidate]:
     for tag in tags:
         first.setdefault(fold(tag), tag)
     return [Candidate(tag, key) for key, tag in first.items()]
-

@@ -11,7 +11,7 @@ import unicodedata
 import regex
 
 # Terminal sequences go as a whole: CSI (colours, cursor), OSC (titles, links, up to BEL or ST) and two-byte escapes.
-_TERMINAL = regex.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?|\x9b[0-?]*[ -/]*[@-~]")
+_TERMINAL = regex.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?")
 _MARKUP = regex.compile(
     r"<\|[^<>|]{1,40}\|>"  # markers of a text tokenizer: as text they would end the caption early
     r"|<(script|style)\b[^<>]*>.{0,2000}?</\1\s*>"  # bounded, or a page of openings costs quadratic time
@@ -19,7 +19,7 @@ _MARKUP = regex.compile(
     r"|</?[a-z][^<>]*>",
     regex.IGNORECASE | regex.DOTALL,
 )
-# Addresses, mail addresses, @names and #labels. Brackets and quotes end an address, so `[link=http://x]dog` keeps `dog`.
+# Addresses, mail addresses, @names, #labels. Brackets and quotes end one, so `[link=http://x]dog` keeps `dog`.
 _ADDRESS = regex.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://[^\s<>\[\]{}\"]*"
     r"|\bwww\.[^\s<>\[\]{}\"]+"
@@ -52,7 +52,7 @@ def clean_caption(caption: str) -> str:
     if "&" in text:
         text = html.unescape(text)
     text = _FORMAT.sub("", _ADDRESS.sub(" ", unicodedata.normalize("NFC", text)))
-    return _CONTROL.sub(" ", text).strip()
+    return str(_CONTROL.sub(" ", text)).strip()
 
 
 def clean_tag(tag: str) -> str:
@@ -65,16 +65,16 @@ def clean_tag(tag: str) -> str:
         The tag on one line, otherwise as written; empty when nothing is left.
     """
     text = unicodedata.normalize("NFC", _TERMINAL.sub(" ", tag))
-    return _CONTROL.sub(" ", _FORMAT.sub("", text)).strip()
+    return str(_CONTROL.sub(" ", _FORMAT.sub("", text))).strip()
 
 
 def printable(text: str) -> str:
     r"""Escape what could move a cursor, turn letters around or break a line: `a\nb` becomes `a\\nb`.
 
     Args:
-        text: a file name, tag or caption from outside; bytes of a file name that are no text may be in it as surrogates.
+        text: a file name, tag or caption from outside; surrogates may stand for bytes of a name that are no text.
 
     Returns:
         The same text on one line, safe for a terminal and encodable as UTF-8.
     """
-    return _UNPRINTABLE.sub(lambda hit: hit[0].encode("unicode_escape").decode("ascii"), text)
+    return str(_UNPRINTABLE.sub(lambda hit: hit[0].encode("unicode_escape").decode("ascii"), text))

@@ -13,8 +13,8 @@ Edition = Literal["179", "198"]
 def stop_words(edition: Edition = "198") -> frozenset[str]:
     """Read the list.
 
-    The first 179 words are NLTK's long-standing list; in 2024 it gained 19 contractions (`he'll`, `we've`). Captions are
-    split so that a contraction's ending is never a candidate, hence both editions leave the same candidates.
+    The first 179 words are NLTK's long-standing list; in 2024 it gained 19 contractions (`he'll`, `we've`). Captions
+    are split so that a contraction's ending is never a candidate, hence both editions leave the same candidates.
 
     Args:
         edition: how many words.
@@ -22,7 +22,7 @@ def stop_words(edition: Edition = "198") -> frozenset[str]:
     Returns:
         Case-folded words.
     """
-    text = resources.files(__package__).joinpath("data", "stopwords_en.txt").read_text(encoding="utf-8")
+    text = (resources.files("ttd_core.text") / "data" / "stopwords_en.txt").read_text(encoding="utf-8")
     older, newer = text.split("# added later")
     words = older if edition == "179" else older + newer
     return frozenset(line for line in words.splitlines() if line and not line.startswith("#"))

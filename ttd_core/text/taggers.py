@@ -40,9 +40,11 @@ def tag_parts(words: Sequence[str], tagger: str = "builtin") -> list[str]:
 
 def _tag_builtin(words: Sequence[str]) -> list[str]:
     try:
-        from textblob.en import parser
+        from textblob.en import parser  # type: ignore[import-untyped]
     except ImportError as error:
-        raise MissingPackageError("nouns need the package textblob, which does not load", "pip install textblob") from error
+        raise MissingPackageError(
+            "nouns need the package textblob, which does not load", "pip install textblob"
+        ) from error
     # The lexicon is cased; captions in capitals or title case would otherwise be all proper names.
     return [str(tag) for _, tag in parser.find_tags([word.lower() for word in words])]
 
@@ -51,7 +53,9 @@ def _tag_nltk(words: Sequence[str]) -> list[str]:
     try:
         import nltk
     except ImportError as error:
-        raise MissingPackageError("the tagger nltk needs the package nltk, which does not load", "pip install nltk") from error
+        raise MissingPackageError(
+            "the tagger nltk needs the package nltk, which does not load", "pip install nltk"
+        ) from error
     try:
         return [str(tag) for _, tag in nltk.pos_tag(list(words))]
     except LookupError as error:
