@@ -85,7 +85,7 @@ def _fold(name: str) -> str:
 BACKBONES = Registry(
     "model",
     {
-        "scenes": "ttd_core.clip.scenes_model:load_scenes_backbone",
+        "scenes": "ttd_core.clip.scenes_weights:open_scenes",
         "tcl": "ttd_core.methods.tcl.weights:load_tcl_backbone",
     },
 )

@@ -16,7 +16,9 @@ from safetensors.torch import save_file
 
 from ttd_core.clip.scenes_model import ScenesBackbone, scenes_info
 from ttd_core.clip.scenes_towers import ScenesArchitecture
-from ttd_core.errors import WeightsError
+from ttd_core.errors import UsageError, WeightsError
+from ttd_core.protocols import Reporter
+from ttd_core.types import ModelSpec
 
 FORMAT = "ttd-scenes-1"
 PACKAGED = Path(__file__).resolve().parent.parent / "weights" / "scenes.safetensors"
@@ -92,7 +94,9 @@ def _widen(value: torch.Tensor) -> torch.Tensor:
 
 def _read(file: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     if not file.is_file():
-        raise WeightsError(f"there are no weights at {file}", hint="ttd train --method clip --data scenes:train makes them")
+        raise WeightsError(
+            f"there are no weights at {file}", hint="ttd train --method clip --data scenes:train makes them"
+        )
     try:
         with safe_open(file, framework="pt") as stream:
             metadata = stream.metadata() or {}
@@ -104,3 +108,22 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
             return metadata, {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{file} cannot be read as safetensors: {error}") from error
+
+
+def open_scenes(spec: ModelSpec, device: torch.device, reporter: Reporter) -> ScenesBackbone:
+    """Load the built-in model as the registry asks for it.
+
+    Args:
+        spec: `weights` may name another file of the same format; the other fields but `dense` do not apply.
+        device: where the model computes.
+        reporter: not used, there is nothing to assume.
+
+    Raises:
+        UsageError: an option that only CLIP models have.
+        WeightsError: see `load_scenes_backbone`.
+    """
+    if spec.pretrained is not None or spec.activation is not None:
+        given = "--pretrained" if spec.pretrained is not None else "--activation"
+        raise UsageError(f"{given} does not go with --model scenes", hint="--weights FILE loads a model of your own training")
+    path = None if spec.weights is None else Path(spec.weights)
+    return load_scenes_backbone(path, spec.dense).to(device)
