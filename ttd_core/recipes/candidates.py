@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ttd_core.data.tag_lists import caption_key
 from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.results import TagResult
 from ttd_core.text.candidates import Candidate, candidates, given_tags
@@ -40,7 +39,7 @@ def listed_tags(sample: Sample, options: CommonOptions, lists: Mapping[str, froz
         lists: folded caption -> folded tags. The candidates of a caption that is not in it come out unscored, each with
             a note.
     """
-    chosen = lists.get(caption_key(sample.caption or ""))
+    chosen = lists.get((sample.caption or "").strip().casefold())
     if chosen is not None:
         return _by_membership(sample, options, "list", chosen)
     scores = tuple(

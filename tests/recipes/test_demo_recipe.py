@@ -1,0 +1,52 @@
+"""The sheets of `run_demo`, and the bundled pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ttd_core.protocols import SilentReporter
+from ttd_core.recipes.demo import bundled_samples, run_demo
+from ttd_core.recipes.options import DemoOptions, ModelOptions
+from ttd_core.recipes.recorded import start_run
+from ttd_core.recipes.results import DemoResult
+from ttd_core.scenes.demo import demo_scenes
+from ttd_core.types import Sample
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def test_the_bundled_pictures_come_out_as_sheets_with_scores(model: ModelOptions, tmp_path: Path) -> None:
+    chosen = DemoOptions(model=model, run_root=str(tmp_path), limit=2)
+    samples = [row for row in bundled_samples(chosen) if isinstance(row, Sample)]
+    run = start_run("demo", chosen, "")
+    assert run is not None
+    with run:
+        results = list(run_demo(chosen, samples[:2], SilentReporter(), run))
+    assert len(samples) == len(demo_scenes(32))
+    for result in results:
+        assert isinstance(result, DemoResult)
+        sheet = np.asarray(Image.open(run.path / result.sheet))
+        assert sheet.shape[1] > 600 and len(np.unique(sheet.reshape(-1, 3), axis=0)) > 1000
+        assert any(score.score is not None for score in result.tags.scores)
+
+
+def test_listed_tags_make_one_panel_each(model: ModelOptions, tmp_path: Path) -> None:
+    chosen = DemoOptions(
+        image=str(EXAMPLES / "beach.png"), tags=("umbrella", "dog"), model=model, run_root=str(tmp_path)
+    )
+    sample = Sample("beach", EXAMPLES / "beach.png", None, ("umbrella", "dog"))
+    run = start_run("demo", chosen, "")
+    assert run is not None
+    with run:
+        (result,) = run_demo(replace(chosen), [sample], SilentReporter(), run)
+    assert isinstance(result, DemoResult)
+    assert [score.tag for score in result.tags.scores] == ["umbrella", "dog"]
+
+
+def test_the_committed_examples_are_the_pictures_that_the_code_draws() -> None:
+    for name, scene in demo_scenes().items():
+        assert np.array_equal(np.asarray(Image.open(EXAMPLES / f"{name}.png")), scene.image), name
