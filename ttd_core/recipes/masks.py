@@ -114,7 +114,7 @@ class MaskAnswerer:
                 "label": numbers[k],
                 "score": rounded(scores[k]),
                 "area": rounded(shares[k]),
-                "box": bounding_box(masks.labels == k + 1),
+                "box": _box(masks.labels == k + 1),
             }
             for k, name in enumerate(names)
         )
@@ -178,6 +178,11 @@ class MaskAnswerer:
             scores = masks.scores.float().cpu().numpy()
             write_probabilities(product("npz", f"npz/{stem}.npz"), scores, names, picture.size)
         return files
+
+
+def _box(mask: np.ndarray) -> list[int] | None:
+    box = bounding_box(mask)
+    return None if box is None else list(box)
 
 
 def _refiner(options: MaskOptions) -> str | None:
