@@ -38,7 +38,8 @@ def open_regular(path: str | os.PathLike[str], error: type[DataError] = DataErro
         # Without O_NONBLOCK, opening a FIFO waits for a writer that may never come. Absent on Windows, as FIFOs are.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError as cause:
-        raise error(f"{show(path)}: no such file") from cause
+        what = "a link to a file that does not exist" if os.path.islink(path) else "no such file"
+        raise error(f"{show(path)}: {what}") from cause
     except PermissionError as cause:
         raise error(
             f"{show(path)}: no permission to read it", f"check with: ls -l {show(Path(path).parent)}"

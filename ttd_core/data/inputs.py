@@ -65,7 +65,7 @@ def read_samples(
             extension, or none, is taken for a picture.
         root: folder that relative picture paths start from, instead of the default above.
         columns: column names of this list.
-        need_image: True where every sample needs a picture, False where pictures are not looked at.
+        need_image: True where every sample needs a picture, False where the column is not looked at.
         need_text: True where every sample needs a caption or tags.
 
     Returns:

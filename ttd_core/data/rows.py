@@ -91,8 +91,8 @@ class RowReader:
     Args:
         root: folder that relative picture paths start from and may not leave.
         columns: names chosen by the user.
-        need_image: True refuses rows without a picture, False ignores pictures' absence, None asks of every row what
-            the first one had.
+        need_image: True refuses rows without a picture, False does not look at pictures at all, None asks of every
+            row what the first one had.
         need_text: the same for captions or tags.
     """
 
@@ -138,7 +138,7 @@ class RowReader:
         Raises:
             RowError: when the row is unusable.
         """
-        image_name = self._text(row, "image")
+        image_name = self._text(row, "image") if self.need_image is not False else None
         caption = self._text(row, "text")
         tags = self._tags(row)
         key = self._id(row)
@@ -216,14 +216,14 @@ class RowReader:
         if leaves_folder(name):
             raise RowError(
                 f"image {shown} leads out of {printable(str(self.root))} with .., expected a path inside it",
-                "choose the folder that paths start from with --root, or write the path in full",
+                "write the path in full, or keep the list in the folder that its paths start from",
             )
         return self.root / name
 
 
 _EXPECTED = (
-    "expected image, text (or caption), tags, id; "
-    "name other columns with --image-column, --text-column, --tags-column, --id-column"
+    "rename them to image, text (or caption), tags, id, "
+    "or say which is which with --image-column, --text-column, --tags-column, --id-column"
 )
 
 
