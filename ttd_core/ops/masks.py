@@ -142,7 +142,8 @@ def pamr_size(size: tuple[int, int], image_size: int) -> tuple[int, int]:
 
 def resize_picture(picture: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
     """H×W×3 uint8 → 1×3×h×w uint8 on the CPU, bilinear and antialiased, without a float copy of the original."""
-    pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
+    writable = np.require(picture, requirements=["C", "W"])  # torch warns of read-only arrays, as Pillow makes them
+    pixels = torch.from_numpy(writable).permute(2, 0, 1)[None]
     if tuple(pixels.shape[-2:]) == tuple(size):
         return pixels
     return F.interpolate(pixels, size=size, mode="bilinear", align_corners=False, antialias=True)

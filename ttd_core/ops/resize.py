@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 
 def resize_maps(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Resample B×K×h×w maps to `size` (rows, columns), bilinear, corners not aligned; their own size changes nothing."""
+    """Resample B×K×h×w maps to `size` (rows, columns), bilinear, corners not aligned; a no-op at their own size."""
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -1,0 +1,1 @@
+"""Pictures for people: overlays, heat maps and sheets. Pillow and NumPy only."""
