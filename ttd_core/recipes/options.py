@@ -94,6 +94,7 @@ class CommonOptions:
         logit_scale: factor of the softmax calibration; None takes the model's own.
         candidates: which words of a caption are candidates.
         stopwords: drop stop words before scoring.
+        tagger: who finds the nouns: `builtin`, or `nltk` where its data is installed.
         scorer: `pixel`, `image`, `text`, `nouns`, or `list:FILE` with ready-made tags.
         select: `fixed` keeps scores of at least `threshold`, `relative` those of at least `threshold` times the
             caption's best, `top` the `threshold` best.
@@ -126,6 +127,7 @@ class CommonOptions:
     logit_scale: float | None = None
     candidates: Candidates = "words"
     stopwords: bool = True
+    tagger: Literal["builtin", "nltk"] = "builtin"
     scorer: str = "pixel"
     select: Selection = "fixed"
     threshold: float = 0.5

@@ -1,0 +1,85 @@
+"""`ttd demo`: one sheet per picture, with a heat map per tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from ttd_cli import options as o
+from ttd_cli.execute import execute, make_output
+from ttd_cli.resolve import resolve
+from ttd_core.recipes.options import DemoOptions
+
+
+def demo(
+    context: typer.Context,
+    image: o.ImageOption = None,
+    text: o.TextOption = None,
+    tags: o.TagsOption = None,
+    tag: o.TagOption = None,
+    tags_file: o.TagsFileOption = None,
+    input: o.InputOption = None,
+    limit: o.LimitOption = None,
+    model: o.ModelOption = "scenes",
+    pretrained: o.PretrainedOption = None,
+    weights: o.WeightsOption = None,
+    lora: o.LoraOption = None,
+    dense: o.DenseOption = None,
+    activation: o.ActivationOption = None,
+    image_size: o.ImageSizeOption = None,
+    scales: o.ScalesOption = "1.0",
+    hflip: o.HflipOption = False,
+    templates: o.TemplatesOption = None,
+    calibration: o.CalibrationOption = None,
+    logit_scale: o.LogitScaleOption = None,
+    candidates: o.CandidatesOption = "words",
+    stopwords: o.StopwordsOption = True,
+    tagger: o.TaggerOption = "builtin",
+    scorer: o.ScorerOption = "pixel",
+    select: o.SelectOption = "fixed",
+    threshold: o.ThresholdOption = 0.5,
+    pamr: o.PamrOption = False,
+    crf: o.CrfOption = False,
+    bg: o.BgOption = 0.4,
+    seed: o.SeedOption = 0,
+    format: o.FormatOption = "text",
+    binary: o.BinaryOption = False,
+    npz: o.NpzOption = False,
+    quiet: o.QuietOption = False,
+    verbose: o.VerboseOption = 0,
+    device: o.DeviceOption = "auto",
+    threads: o.ThreadsOption = None,
+    batch_size: o.BatchSizeOption = 8,
+    out: o.OutOption = None,
+    run_root: o.RunRootOption = "runs",
+    overwrite: o.OverwriteOption = False,
+    keep_going: o.KeepGoingOption = False,
+    config: o.ConfigOption = None,
+) -> None:
+    r"""Draw one sheet per picture: a heat map per tag with its score, white at the threshold.
+
+    ttd demo
+    ttd demo --image examples/beach.png --tags "umbrella,dog"
+    ttd demo --image examples/beach.png \
+        --text "a man with a red umbrella and two dogs on the beach"
+
+    Without --image and --input the bundled pictures are shown.
+    """
+    chosen = resolve(context, DemoOptions, "demo")
+
+    def recipe(*arguments: Any) -> Iterator[Any]:
+        from ttd_core.recipes.demo import run_demo
+
+        return run_demo(*arguments)
+
+    execute("demo", chosen, recipe, make_output(context, "demo", chosen), samples=_bundled(chosen))
+
+
+def _bundled(options: DemoOptions) -> Iterator[Any] | None:
+    if options.source:
+        return None
+    from ttd_core.recipes.demo import bundled_samples
+
+    return bundled_samples(options)

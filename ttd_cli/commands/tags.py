@@ -1,0 +1,75 @@
+"""`ttd tags`: the tags of a caption that its picture shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from ttd_cli import options as o
+from ttd_cli.execute import execute, make_output
+from ttd_cli.resolve import resolve
+from ttd_core.recipes.options import TagOptions
+
+
+def tags(
+    context: typer.Context,
+    image: o.ImageOption = None,
+    text: o.TextOption = None,
+    tags: o.TagsOption = None,
+    tag: o.TagOption = None,
+    tags_file: o.TagsFileOption = None,
+    input: o.InputOption = None,
+    limit: o.LimitOption = None,
+    model: o.ModelOption = "scenes",
+    pretrained: o.PretrainedOption = None,
+    weights: o.WeightsOption = None,
+    lora: o.LoraOption = None,
+    dense: o.DenseOption = None,
+    activation: o.ActivationOption = None,
+    image_size: o.ImageSizeOption = None,
+    scales: o.ScalesOption = "1.0",
+    hflip: o.HflipOption = False,
+    templates: o.TemplatesOption = None,
+    calibration: o.CalibrationOption = None,
+    logit_scale: o.LogitScaleOption = None,
+    candidates: o.CandidatesOption = "words",
+    stopwords: o.StopwordsOption = True,
+    tagger: o.TaggerOption = "builtin",
+    scorer: o.ScorerOption = "pixel",
+    select: o.SelectOption = "fixed",
+    threshold: o.ThresholdOption = 0.5,
+    seed: o.SeedOption = 0,
+    format: o.FormatOption = "text",
+    quiet: o.QuietOption = False,
+    verbose: o.VerboseOption = 0,
+    device: o.DeviceOption = "auto",
+    threads: o.ThreadsOption = None,
+    batch_size: o.BatchSizeOption = 8,
+    save: o.SaveOption = None,
+    out: o.OutOption = None,
+    run_root: o.RunRootOption = "runs",
+    overwrite: o.OverwriteOption = False,
+    keep_going: o.KeepGoingOption = False,
+    config: o.ConfigOption = None,
+) -> None:
+    r"""Print the tags of a caption that its picture shows, with their scores.
+
+    ttd tags --image examples/beach.png \
+        --text "a man with a red umbrella and two dogs on the beach"
+    ttd tags --text "a man with a red umbrella and two dogs on the beach"
+    ttd tags --image examples/beach.png --tags "umbrella,dog,cat" --format tsv
+    ttd tags --input examples/captions.jsonl --format jsonl
+
+    Without a picture the candidate tags of the caption are printed, and no model
+    is loaded.
+    """
+    chosen = resolve(context, TagOptions, "tags")
+
+    def recipe(*arguments: Any) -> Iterator[Any]:
+        from ttd_core.recipes.tags import run_tags
+
+        return run_tags(*arguments)
+
+    execute("tags", chosen, recipe, make_output(context, "tags", chosen))

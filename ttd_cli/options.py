@@ -1,0 +1,277 @@
+"""Option types used by several commands. Defaults stand in the commands' signatures and equal those of
+`ttd_core.recipes.options`, which a test holds together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import typer
+
+from ttd_core.registry import BACKBONES, DENSE
+
+INPUT = "Input"
+MODEL = "Model"
+METHOD = "Method"
+OUTPUT = "Output"
+DEVICE = "Device"
+RUN = "Run"
+
+
+def _complete(names: list[str]) -> Callable[[str], list[str]]:
+    def matching(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return matching
+
+
+_MODELS = [*BACKBONES.names(), "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-L-14-336"]
+
+# Input ---------------------------------------------------------------------------------------------------------------
+ImageOption = Annotated[
+    str | None, typer.Option("--image", metavar="FILE", help="One picture.", rich_help_panel=INPUT)
+]
+TextOption = Annotated[
+    str | None,
+    typer.Option("--text", metavar="CAPTION", help="Its caption; - reads one per line from stdin.", rich_help_panel=INPUT),
+]
+TagsOption = Annotated[
+    str | None,
+    typer.Option("--tags", metavar="A,B", help="Your own candidates instead of the caption's words.", rich_help_panel=INPUT),
+]
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="A", help="One candidate; repeat it for more.", rich_help_panel=INPUT),
+]
+TagsFileOption = Annotated[
+    str | None,
+    typer.Option("--tags-file", metavar="FILE", help="Candidates for all inputs, one per line.", rich_help_panel=INPUT),
+]
+InputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="FILE|FOLDER|-",
+        help="Many inputs: .jsonl .tsv .csv .parquet, a folder of pictures, or JSON Lines on stdin.",
+        rich_help_panel=INPUT,
+    ),
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", help="Stop after N inputs.", show_default="all", rich_help_panel=INPUT),
+]
+
+# Model ---------------------------------------------------------------------------------------------------------------
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="scenes (built in), tcl, or an open_clip architecture such as ViT-B-16.",
+        autocompletion=_complete(_MODELS),
+        rich_help_panel=MODEL,
+    ),
+]
+PretrainedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pretrained",
+        metavar="TAG|FILE",
+        help="open_clip weights: a tag such as openai, a file, or a folder.",
+        rich_help_panel=MODEL,
+    ),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="FILE", help="Weights in the model's own format, e.g. tcl.pth.", rich_help_panel=MODEL),
+]
+LoraOption = Annotated[
+    str | None,
+    typer.Option("--lora", metavar="FILE|FOLDER", help="PEFT adapter applied on top.", rich_help_panel=MODEL),
+]
+DenseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dense",
+        metavar="NAME",
+        help=f"How patch features are read: {', '.join(DENSE.names())}.",
+        show_default="the model's own",
+        autocompletion=_complete(DENSE.names()),
+        rich_help_panel=MODEL,
+    ),
+]
+ActivationOption = Annotated[
+    Literal["quickgelu", "gelu"] | None,
+    typer.Option("--activation", help="Activation of the towers.", show_default="from the weights", rich_help_panel=MODEL),
+]
+
+# Method --------------------------------------------------------------------------------------------------------------
+ImageSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--image-size",
+        metavar="PIXELS",
+        help="Shorter side the model sees.",
+        show_default="the model's own",
+        rich_help_panel=METHOD,
+    ),
+]
+ScalesOption = Annotated[
+    str,
+    typer.Option("--scales", metavar="A,B", help="Factors on the size; maps are averaged.", rich_help_panel=METHOD),
+]
+HflipOption = Annotated[
+    bool, typer.Option("--hflip/--no-hflip", help="Average with the mirrored picture.", rich_help_panel=METHOD)
+]
+TemplatesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--templates",
+        metavar="NAME",
+        help="Prompt template set around each tag, e.g. openai.",
+        show_default="the model's own",
+        rich_help_panel=METHOD,
+    ),
+]
+CalibrationOption = Annotated[
+    Literal["sigmoid", "softmax", "minmax", "none"] | None,
+    typer.Option(
+        "--calibration",
+        help="How similarities become scores.",
+        show_default="the model's own",
+        rich_help_panel=METHOD,
+    ),
+]
+LogitScaleOption = Annotated[
+    float | None,
+    typer.Option(
+        "--logit-scale",
+        metavar="X",
+        help="Factor of the softmax calibration.",
+        show_default="the model's own",
+        rich_help_panel=METHOD,
+    ),
+]
+CandidatesOption = Annotated[
+    Literal["words", "nouns", "phrases"],
+    typer.Option("--candidates", help="What of a caption is a candidate.", rich_help_panel=METHOD),
+]
+StopwordsOption = Annotated[
+    bool,
+    typer.Option(
+        "--stopwords/--no-stopwords", help="Drop stop words beforehand, or keep them.", rich_help_panel=METHOD
+    ),
+]
+TaggerOption = Annotated[
+    Literal["builtin", "nltk"],
+    typer.Option("--tagger", help="Who finds nouns; nltk needs its data installed.", rich_help_panel=METHOD),
+]
+ScorerOption = Annotated[
+    str,
+    typer.Option(
+        "--scorer",
+        metavar="NAME",
+        help="pixel (best place in the picture), image, text, nouns, or list:FILE.",
+        autocompletion=_complete(["pixel", "image", "text", "nouns", "list:"]),
+        rich_help_panel=METHOD,
+    ),
+]
+SelectOption = Annotated[
+    Literal["fixed", "relative", "top"],
+    typer.Option(
+        "--select",
+        help="Keep scores of at least the threshold; of at least that share of the best score; or the N best.",
+        rich_help_panel=METHOD,
+    ),
+]
+ThresholdOption = Annotated[
+    float,
+    typer.Option("--threshold", metavar="X", help="For --select: 0 to 1, or N for top.", rich_help_panel=METHOD),
+]
+PamrOption = Annotated[
+    bool, typer.Option("--pamr", help="Refine maps along the picture's edges (PAMR).", rich_help_panel=METHOD)
+]
+CrfOption = Annotated[
+    bool, typer.Option("--crf", help="Refine maps with a dense CRF; needs the extra ttd\\[crf].", rich_help_panel=METHOD)
+]
+BgOption = Annotated[
+    float,
+    typer.Option("--bg", metavar="X", help="Background score, 0 to 1: tags below it leave a pixel empty.", rich_help_panel=METHOD),
+]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Of every random choice.", rich_help_panel=METHOD)]
+
+# Output --------------------------------------------------------------------------------------------------------------
+FormatOption = Annotated[
+    Literal["text", "tsv", "json", "jsonl"],
+    typer.Option("--format", help="Shape of what is printed on stdout.", rich_help_panel=OUTPUT),
+]
+BinaryOption = Annotated[
+    bool, typer.Option("--binary", help="Also a black-and-white PNG per tag.", rich_help_panel=OUTPUT)
+]
+NpzOption = Annotated[
+    bool, typer.Option("--npz", help="Also the maps before the decision, as .npz.", rich_help_panel=OUTPUT)
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Errors only on stderr.", rich_help_panel=OUTPUT)
+]
+VerboseOption = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="More detail on stderr.", rich_help_panel=OUTPUT, show_default=False)
+]
+
+# Device --------------------------------------------------------------------------------------------------------------
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="auto, cpu, cuda, cuda:N, or mps.",
+        autocompletion=_complete(["auto", "cpu", "cuda", "mps"]),
+        rich_help_panel=DEVICE,
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", help="CPU threads.", show_default="torch's choice", rich_help_panel=DEVICE),
+]
+BatchSizeOption = Annotated[
+    int, typer.Option("--batch-size", metavar="N", help="Pictures per forward pass.", rich_help_panel=DEVICE)
+]
+
+# Run -----------------------------------------------------------------------------------------------------------------
+SaveOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--save/--no-save",
+        help="Record the run in a folder.",
+        show_default="with --input FILE or FOLDER",
+        rich_help_panel=RUN,
+    ),
+]
+OutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="FOLDER",
+        help="Folder of this run.",
+        show_default="RUN_ROOT/COMMAND/RUN_ID",
+        rich_help_panel=RUN,
+    ),
+]
+RunRootOption = Annotated[
+    str, typer.Option("--run-root", metavar="FOLDER", help="Where runs are kept.", rich_help_panel=RUN)
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Start anew where this run exists.", rich_help_panel=RUN)
+]
+KeepGoingOption = Annotated[
+    bool, typer.Option("--keep-going", help="Exit with 0 even if inputs were skipped.", rich_help_panel=RUN)
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Options from a run.yaml; those typed here win.",
+        rich_help_panel=RUN,
+    ),
+]

@@ -1,0 +1,147 @@
+"""The only writer. Data goes to standard output, everything else to standard error.
+
+What standard output looks like depends on the options only. Lines are written and flushed one by one, as plain text:
+no wrapping, no markup. Colour and progress bars appear on a terminal only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from ttd_cli.errors import ClosedPipe
+from ttd_core.errors import RunError
+
+if TYPE_CHECKING:
+    from ttd_cli.render import Renderer
+
+T = TypeVar("T")
+
+
+class Output:
+    """Writes results and says what is going on; implements `ttd_core.protocols.Reporter`.
+
+    Args:
+        renderer: turns result rows into lines of the chosen format; None where a command has no rows.
+        quiet: errors only.
+        verbose: 0 normal, 1 adds details.
+        stdout, stderr: default to the process's own.
+    """
+
+    def __init__(
+        self,
+        renderer: Renderer | None = None,
+        quiet: bool = False,
+        verbose: int = 0,
+        stdout: IO[str] | None = None,
+        stderr: IO[str] | None = None,
+    ) -> None:
+        self._renderer = renderer
+        self._quiet = quiet
+        self._verbose = verbose
+        self._stdout = stdout if stdout is not None else sys.stdout
+        self._stderr = stderr if stderr is not None else sys.stderr
+
+    # results -------------------------------------------------------------------------------------------------------
+
+    def result(self, row: Mapping[str, Any]) -> None:
+        """Print one result row."""
+        assert self._renderer is not None
+        for line in self._renderer.lines(row):
+            self.line(line)
+
+    def skipped(self, row: Mapping[str, Any]) -> None:
+        """Print the place of an input that could not be answered, in the formats that have one."""
+        assert self._renderer is not None
+        if self._renderer.answers_all:
+            self.result(row)
+
+    def end(self) -> None:
+        """Print what closes the format, e.g. the bracket of a JSON list."""
+        assert self._renderer is not None
+        for line in self._renderer.closing():
+            self.line(line)
+
+    def line(self, text: str) -> None:
+        """Print one line of data.
+
+        Raises:
+            ClosedPipe: the reader has gone.
+            RunError: standard output cannot be written, e.g. redirected to a full disk.
+        """
+        try:
+            self._stdout.write(_encodable(text + "\n", self._stdout))
+            self._stdout.flush()
+        except BrokenPipeError:
+            raise ClosedPipe from None
+        except OSError as error:
+            raise RunError(
+                f"cannot write standard output: {(error.strerror or 'refused').lower()}",
+                hint="what was finished is kept in the run's folder, if the call has one",
+            ) from error
+
+    # messages ------------------------------------------------------------------------------------------------------
+
+    def info(self, message: str) -> None:
+        """A sentence that a person may want to read."""
+        if not self._quiet:
+            self._message(None, message, None)
+
+    def detail(self, message: str) -> None:
+        """A sentence for `-v`."""
+        if self._verbose and not self._quiet:
+            self._message(None, message, None)
+
+    def warning(self, message: str, hint: str | None = None) -> None:
+        """Something was skipped or assumed; the run goes on."""
+        if not self._quiet:
+            self._message(("warning:", "yellow"), message, hint)
+
+    def error(self, message: str, hint: str | None = None) -> None:
+        """The call ends here."""
+        self._message(("error:", "red"), message, hint)
+
+    def track(self, items: Iterable[T], total: int | None, description: str) -> Iterable[T]:
+        """Pass the items on, with a progress bar if standard error is a terminal."""
+        if self._quiet or not self._stderr.isatty() or os.environ.get("TERM") == "dumb":
+            return items
+        return self._with_bar(items, total, description)
+
+    def _with_bar(self, items: Iterable[T], total: int | None, description: str) -> Iterator[T]:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        console = Console(file=self._stderr)
+        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+            yield from progress.track(items, total=total, description=description)
+
+    def _message(self, label: tuple[str, str] | None, message: str, hint: str | None) -> None:
+        from ttd_core.text.clean import printable
+
+        lines = [printable(message)]
+        if label is not None:
+            lines[0] = f"{self._styled(*label)} {lines[0]}"
+        if hint:
+            lines.append(f"{self._styled('hint:', 'cyan')} {printable(hint)}")
+        try:
+            for line in lines:
+                self._stderr.write(_encodable(line + "\n", self._stderr))
+            self._stderr.flush()
+        except OSError:  # nobody listens: the exit code still tells
+            return
+
+    def _styled(self, text: str, colour: str) -> str:
+        if os.environ.get("NO_COLOR") or not self._stderr.isatty():
+            return text
+        return typer.style(text, fg=colour, bold=True)
+
+
+def _encodable(text: str, stream: IO[str]) -> str:
+    """Escape what the stream's encoding cannot hold: lone surrogates, or most letters under `LANG=C`."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,0 +1,77 @@
+"""From what was typed, and perhaps a configuration file, to a validated options object."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from ttd_core.errors import UsageError
+from ttd_core.recipes.options import CommonOptions, ModelOptions
+
+O = TypeVar("O", bound=CommonOptions)
+
+_MODEL_FIELDS = {field.name for field in dataclasses.fields(ModelOptions)}
+
+
+def resolve(context: typer.Context, kind: type[O], command: str) -> O:
+    """Build the options of a command.
+
+    With `--config FILE` the file comes first and the options typed on the command line replace its values.
+
+    Raises:
+        UsageError: a value cannot be read, or the options contradict each other.
+    """
+    config = context.params.get("config")
+    typed = {
+        name: value
+        for name, value in context.params.items()
+        if name not in ("config", "quiet", "verbose") and (config is None or _is_typed(context, name))
+    }
+    values = _parsed(typed)
+    model = {name: values.pop(name) for name in list(values) if name in _MODEL_FIELDS}
+    if config is None:
+        return kind(model=ModelOptions(**model), **values)
+    from ttd_core.config import load_config
+
+    base = load_config(kind, Path(config), command)
+    return dataclasses.replace(base, model=dataclasses.replace(base.model, **model), **values)
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT")
+
+
+def _parsed(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn comma lists into tuples, and `--tags` and `--tag` into one list."""
+    values = dict(typed)
+    if "scales" in values:
+        values["scales"] = parse_scales(values["scales"])
+    listed, single = values.pop("tags", None), values.pop("tag", None)
+    if listed is not None or single:
+        words = [] if listed is None else listed.split(",")
+        values["tags"] = tuple(tag for tag in (word.strip() for word in (*words, *(single or ()))) if tag)
+    return values
+
+
+def parse_scales(text: str) -> tuple[float, ...]:
+    """Read `1.0,0.5`.
+
+    Raises:
+        UsageError: an entry is no number.
+    """
+    scales = []
+    for part in text.split(","):
+        if not part.strip():
+            continue
+        try:
+            scales.append(float(part))
+        except ValueError:
+            raise UsageError(
+                f"--scales {text!r}: {part.strip()!r} is not a number", hint="e.g. --scales 1.0,0.5,1.5,2.0"
+            ) from None
+    return tuple(scales)
