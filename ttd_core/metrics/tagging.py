@@ -39,7 +39,10 @@ def count_decisions(selected: Iterable[bool], truth: Iterable[bool]) -> TagCount
     if chosen.shape != true.shape:
         raise ValueError(f"{len(chosen)} decisions but {len(true)} truths")
     return TagCounts(
-        int((chosen & true).sum()), int((chosen & ~true).sum()), int((~chosen & true).sum()), int((~chosen & ~true).sum())
+        int((chosen & true).sum()),
+        int((chosen & ~true).sum()),
+        int((~chosen & true).sum()),
+        int((~chosen & ~true).sum()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Tag scores and maps of a backbone on the generated scenes, with their truths, for reports and for probes in training."""
+"""Tag scores and maps of a backbone on the generated scenes, with the truth beside them."""
 
 from __future__ import annotations
 
@@ -114,9 +114,7 @@ def softmax_scores(cosines: np.ndarray, scale: float) -> np.ndarray:
     return logits.softmax(dim=0).amax(dim=1).numpy()
 
 
-def score_f1(
-    judged: Sequence[JudgedCaption], scores: Sequence[np.ndarray], threshold: float = 0.5
-) -> TagCounts:
+def score_f1(judged: Sequence[JudgedCaption], scores: Sequence[np.ndarray], threshold: float = 0.5) -> TagCounts:
     """Decisions of a threshold on every caption's scores, summed."""
     counts = TagCounts(0, 0, 0, 0)
     for item, values in zip(judged, scores, strict=True):
@@ -152,7 +150,9 @@ def scenes_probe(backbone: Backbone, count: int = 200) -> Callable[[int], Mappin
         values = {}
         for name in ("image", "text", "words"):
             scores = [softmax_scores(getattr(found, name), scale) for found in maps]
-            values[f"val_f1_{'pixel' if name == 'words' else name}"] = round(tag_metrics(score_f1(judged, scores)).f1, 4)
+            values[f"val_f1_{'pixel' if name == 'words' else name}"] = round(
+                tag_metrics(score_f1(judged, scores)).f1, 4
+            )
         area, hits = map_quality(judged[:60], maps[:60])
         return values | {"val_pixel_auc": round(area, 4), "val_pointing": round(hits, 4)}
 

@@ -15,7 +15,7 @@ from torch import nn
 from ttd_core.clip.scenes_model import MEAN, STD, ScenesBackbone, scenes_info
 from ttd_core.clip.scenes_towers import ScenesArchitecture
 from ttd_core.clip.scenes_weights import save_scenes_weights
-from ttd_core.clip.word_tokenizer import SPECIAL_TOKENS, WordTokenizer, pad_sequences, split_words
+from ttd_core.clip.word_tokenizer import WordTokenizer, pad_sequences, split_words
 from ttd_core.errors import UsageError
 from ttd_core.methods.clip.config import ClipLossConfig
 from ttd_core.methods.clip.model import ContrastiveTraining
@@ -160,6 +160,8 @@ class _Losses:
 
     def __call__(self, step: int) -> Mapping[str, torch.Tensor]:
         batch = draw_batch(self.pairs, step, self.config.batch, self.config.seed)
+        # what the losses draw depends on seed and step alone, too
+        torch.manual_seed(self.config.seed * 1_000_003 + step)
         captions, words = _tokens(batch, self.config.architecture.context)
         pictures = normalise(batch.pictures).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):

@@ -62,7 +62,12 @@ class Bookkeeping:
 
 
 def run_stage(
-    model: nn.Module, stage: Stage, losses: LossFunction, books: Bookkeeping, report: Reporter, probe: Probe | None = None
+    model: nn.Module,
+    stage: Stage,
+    losses: LossFunction,
+    books: Bookkeeping,
+    report: Reporter,
+    probe: Probe | None = None,
 ) -> float:
     """Train `model` in place, going on from the stage's checkpoint if there is one.
 

@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 
-def build_adamw(model: nn.Module, lr: float, decay: float, betas: tuple[float, float] = (0.9, 0.98)) -> torch.optim.AdamW:
+def build_adamw(
+    model: nn.Module, lr: float, decay: float, betas: tuple[float, float] = (0.9, 0.98)
+) -> torch.optim.AdamW:
     """AdamW over all trainable parameters; weight decay on matrices and filters only, not on vectors and scalars."""
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [

@@ -61,7 +61,7 @@ def draw_batch(pairs: PairSet, step: int, size: int, seed: int) -> Batch:
 
 
 def count_words(captions: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, torch.Tensor]:
-    """Distinct words of B pictures' captions (K ids) and K×B counts; words of half of the pictures or more are dropped."""
+    """Distinct words of B pictures' captions (K ids) and K×B counts, without words of half of the pictures or more."""
     ids, columns = [], []
     for column, several in enumerate(captions):
         for caption in several:

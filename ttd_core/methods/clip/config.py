@@ -12,6 +12,7 @@ class ClipLossConfig:
     Args:
         word_weight: weight of the word term (each word of the batch against the batch's pictures).
         align_weight: weight of the alignment term (each picture's patches must emit its captions' words).
+        align_stride: the alignment term looks at one in so many cells, drawn anew every step.
         null_share: share of a picture's words that the alignment term lets be explained by no patch at all.
         area_weight: weight of the area terms of the second stage.
         area_target: mean area a caption covers in its own picture, second stage.
@@ -20,6 +21,7 @@ class ClipLossConfig:
 
     word_weight: float = 1.0
     align_weight: float = 1.0
+    align_stride: int = 4
     null_share: float = 0.5
     area_weight: float = 0.4
     area_target: float = 0.4

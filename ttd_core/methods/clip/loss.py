@@ -43,7 +43,11 @@ def word_contrast(
 
 
 def alignment(
-    patches: torch.Tensor, words: torch.Tensor, counts: torch.Tensor, null: torch.Tensor, scale: torch.Tensor,
+    patches: torch.Tensor,
+    words: torch.Tensor,
+    counts: torch.Tensor,
+    null: torch.Tensor,
+    scale: torch.Tensor,
     null_share: float,
 ) -> torch.Tensor:
     """Negative log likelihood of the captions' words when every patch emits words.
@@ -74,13 +78,14 @@ def alignment(
 def gated_contrast(
     patches: torch.Tensor, captions: torch.Tensor, scale: torch.Tensor, gate_scale: float, gate_bias: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """InfoNCE with text-conditioned pooling, and the area every text takes in every picture (after TCL, arXiv 2212.00785).
+    """InfoNCE with text-conditioned pooling, and areas of texts in pictures (after TCL, arXiv 2212.00785).
 
     Args:
         patches: B×P×D.
         captions: B×D, row b belongs to picture b.
         scale: logit scale, a scalar.
-        gate_scale, gate_bias: patches are weighted by sigmoid(gate_scale·cos + gate_bias).
+        gate_scale: patches are weighted by sigmoid(gate_scale·cos + gate_bias).
+        gate_bias: see `gate_scale`.
 
     Returns:
         The contrastive loss, a scalar, and the B×B mean gates, pictures in rows and texts in columns.
