@@ -155,9 +155,10 @@ def _load_clip(spec: ModelSpec, device: torch.device, reporter: Reporter) -> Bac
     else:
         loaded = load_network(spec.model, given, spec.activation, reporter)
     try:
-        return ClipBackbone(loaded.network, strategy, clip_info(loaded, strategy.name), reporter).to(device)
+        backbone = ClipBackbone(loaded.network, strategy, clip_info(loaded, strategy.name), reporter)
     except WeightsError as error:
         raise WeightsError(f"{given}: {error.message}", error.hint) from error
+    return backbone.eval().to(device)
 
 
 def _random(architecture: Architecture, activation: str | None, reporter: Reporter) -> LoadedNetwork:
