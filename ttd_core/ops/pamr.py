@@ -57,11 +57,13 @@ def pamr(
         ValueError: shapes that do not fit each other.
     """
     _check(image, masks, iterations, dilations)
+    if not masks.shape[0] * masks.shape[1]:  # torch does not resize nothing
+        return masks.new_zeros(*masks.shape[:2], *image.shape[-2:])
     with torch.no_grad():
         work = torch.float64 if masks.dtype == torch.float64 else torch.float32
         picture = image.detach().to(work)
         spread = F.interpolate(masks.detach().to(work), size=image.shape[-2:], mode="bilinear", align_corners=True)
-        if iterations and spread.numel():
+        if iterations:
             loops = _compiled_loops() if work == torch.float32 and spread.device.type == "cpu" else None
             if loops is not None:
                 spread = loops.refine(picture, spread, iterations, neighbour_offsets(dilations), len(dilations))

@@ -10,6 +10,8 @@ def resize_maps(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Resample B×K×h×w maps to `size` (rows, columns), bilinear, corners not aligned; a no-op at their own size."""
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
+    if not maps.shape[0] * maps.shape[1]:  # torch does not resize nothing
+        return maps.new_zeros(*maps.shape[:2], *size)
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
