@@ -23,6 +23,6 @@ def stop_words(edition: Edition = "198") -> frozenset[str]:
         Case-folded words.
     """
     text = (resources.files("ttd_core.text") / "data" / "stopwords_en.txt").read_text(encoding="utf-8")
-    older, newer = text.split("# added later")
+    older, newer = text.split("# added later:\n")
     words = older if edition == "179" else older + newer
-    return frozenset(line for line in words.splitlines() if line and not line.startswith("#"))
+    return frozenset(line for line in words.splitlines() if not line.startswith("#"))
