@@ -107,3 +107,7 @@ def test_pictures_are_resized_with_antialiasing() -> None:
     torch.testing.assert_close(
         resize_pictures(stripes, (1, 8))[..., 1:-1], torch.full((1, 3, 1, 6), 0.5), rtol=0, atol=0.03
     )
+
+
+def test_maps_of_no_tags_are_averaged_into_maps_of_no_tags() -> None:
+    assert average_maps([torch.zeros(2, 0, 2, 3), torch.zeros(2, 0, 4, 6)]).shape == (2, 0, 4, 6)
