@@ -8,6 +8,8 @@
     5    a metric is outside --expect
     130  interrupted
     141  the reader of our output has gone
+
+A failure that is not a `TtdError` is a bug; nothing here turns it into a polite sentence.
 """
 
 from __future__ import annotations

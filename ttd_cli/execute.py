@@ -22,8 +22,8 @@ from ttd_core.recipes.results import Skipped
 from ttd_core.recipes.samples import samples_of
 from ttd_core.runs import RunDirectory
 
-O = TypeVar("O", bound=CommonOptions)
-Recipe = Callable[[O, Iterator[Any], Output, Any, "Path | None"], Iterator[Any]]
+Chosen = TypeVar("Chosen", bound=CommonOptions)
+Recipe = Callable[[Chosen, Iterator[Any], Output, Any, "Path | None"], Iterator[Any]]
 
 
 def make_output(context: typer.Context, command: str, options: CommonOptions) -> Output:
@@ -46,8 +46,8 @@ def verbosity(context: typer.Context) -> tuple[bool, int]:
 
 def execute(
     command: str,
-    options: O,
-    recipe: Recipe[O],
+    options: Chosen,
+    recipe: Recipe[Chosen],
     output: Output,
     samples: Iterator[Any] | None = None,
     stdin: BinaryIO | None = None,
@@ -69,7 +69,7 @@ def execute(
         TtdError: what the recipe and the run directory raise.
     """
     with contextlib.ExitStack() as stack:
-        run = start_run(command, options, _command_line())
+        run = start_run(command, options, command_line())
         if run is not None:
             stack.enter_context(run)
             output.detail(f"run {run.path}")
@@ -82,7 +82,9 @@ def execute(
             if run.resumed:
                 output.info(f"going on with {run.path}: {len(run.finished_keys())} done before")
         stream = samples if samples is not None else samples_of(options, stdin or sys.stdin.buffer)
-        counts = _work(recipe(options, stream, output, run, cache_folder()), output, run, single=not takes_many(options))
+        counts = _work(
+            recipe(options, stream, output, run, cache_folder()), output, run, single=not takes_many(options)
+        )
         output.end()
         if not any(counts.values()):
             raise DataError(f"no rows in {options.input or 'standard input'}")
@@ -140,5 +142,6 @@ def cache_folder() -> Path | None:
         return None
 
 
-def _command_line() -> str:
+def command_line() -> str:
+    """What was typed, quoted so that it can be typed again."""
     return shlex.join(["ttd", *sys.argv[1:]])

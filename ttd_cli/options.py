@@ -1,5 +1,7 @@
-"""Option types used by several commands. Defaults stand in the commands' signatures and equal those of
-`ttd_core.recipes.options`, which a test holds together."""
+"""Option types used by several commands.
+
+Defaults stand in the commands' signatures and equal those of `ttd_core.recipes.options`; a test holds them together.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +30,18 @@ def _complete(names: list[str]) -> Callable[[str], list[str]]:
 _MODELS = [*BACKBONES.names(), "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-L-14-336"]
 
 # Input ---------------------------------------------------------------------------------------------------------------
-ImageOption = Annotated[
-    str | None, typer.Option("--image", metavar="FILE", help="One picture.", rich_help_panel=INPUT)
-]
+ImageOption = Annotated[str | None, typer.Option("--image", metavar="FILE", help="One picture.", rich_help_panel=INPUT)]
 TextOption = Annotated[
     str | None,
-    typer.Option("--text", metavar="CAPTION", help="Its caption; - reads one per line from stdin.", rich_help_panel=INPUT),
+    typer.Option(
+        "--text", metavar="CAPTION", help="Its caption; - reads one per line from stdin.", rich_help_panel=INPUT
+    ),
 ]
 TagsOption = Annotated[
     str | None,
-    typer.Option("--tags", metavar="A,B", help="Your own candidates instead of the caption's words.", rich_help_panel=INPUT),
+    typer.Option(
+        "--tags", metavar="A,B", help="Your own candidates instead of the caption's words.", rich_help_panel=INPUT
+    ),
 ]
 TagOption = Annotated[
     list[str] | None,
@@ -83,7 +87,9 @@ PretrainedOption = Annotated[
 ]
 WeightsOption = Annotated[
     str | None,
-    typer.Option("--weights", metavar="FILE", help="Weights in the model's own format, e.g. tcl.pth.", rich_help_panel=MODEL),
+    typer.Option(
+        "--weights", metavar="FILE", help="Weights in the model's own format, e.g. tcl.pth.", rich_help_panel=MODEL
+    ),
 ]
 LoraOption = Annotated[
     str | None,
@@ -95,14 +101,20 @@ DenseOption = Annotated[
         "--dense",
         metavar="NAME",
         help=f"How patch features are read: {', '.join(DENSE.names())}.",
-        show_default="the model's own",
+        show_default="the model's",
         autocompletion=_complete(DENSE.names()),
         rich_help_panel=MODEL,
     ),
 ]
 ActivationOption = Annotated[
     Literal["quickgelu", "gelu"] | None,
-    typer.Option("--activation", help="Activation of the towers.", show_default="from the weights", rich_help_panel=MODEL),
+    typer.Option(
+        "--activation",
+        metavar="NAME",
+        help="quickgelu or gelu, in both towers.",
+        show_default="by weights",
+        rich_help_panel=MODEL,
+    ),
 ]
 
 # Method --------------------------------------------------------------------------------------------------------------
@@ -112,7 +124,7 @@ ImageSizeOption = Annotated[
         "--image-size",
         metavar="PIXELS",
         help="Shorter side the model sees.",
-        show_default="the model's own",
+        show_default="the model's",
         rich_help_panel=METHOD,
     ),
 ]
@@ -128,8 +140,8 @@ TemplatesOption = Annotated[
     typer.Option(
         "--templates",
         metavar="NAME",
-        help="Prompt template set around each tag, e.g. openai.",
-        show_default="the model's own",
+        help="Prompt template set, e.g. openai.",
+        show_default="the model's",
         rich_help_panel=METHOD,
     ),
 ]
@@ -137,8 +149,9 @@ CalibrationOption = Annotated[
     Literal["sigmoid", "softmax", "minmax", "none"] | None,
     typer.Option(
         "--calibration",
-        help="How similarities become scores.",
-        show_default="the model's own",
+        metavar="NAME",
+        help="From similarity to score: sigmoid, softmax, minmax, none.",
+        show_default="the model's",
         rich_help_panel=METHOD,
     ),
 ]
@@ -148,13 +161,15 @@ LogitScaleOption = Annotated[
         "--logit-scale",
         metavar="X",
         help="Factor of the softmax calibration.",
-        show_default="the model's own",
+        show_default="the model's",
         rich_help_panel=METHOD,
     ),
 ]
 CandidatesOption = Annotated[
     Literal["words", "nouns", "phrases"],
-    typer.Option("--candidates", help="What of a caption is a candidate.", rich_help_panel=METHOD),
+    typer.Option(
+        "--candidates", metavar="NAME", help="Candidates of a caption: words, nouns, phrases.", rich_help_panel=METHOD
+    ),
 ]
 StopwordsOption = Annotated[
     bool,
@@ -164,7 +179,12 @@ StopwordsOption = Annotated[
 ]
 TaggerOption = Annotated[
     Literal["builtin", "nltk"],
-    typer.Option("--tagger", help="Who finds nouns; nltk needs its data installed.", rich_help_panel=METHOD),
+    typer.Option(
+        "--tagger",
+        metavar="NAME",
+        help="Finds nouns: builtin, or nltk with its data installed.",
+        rich_help_panel=METHOD,
+    ),
 ]
 ScorerOption = Annotated[
     str,
@@ -180,30 +200,34 @@ SelectOption = Annotated[
     Literal["fixed", "relative", "top"],
     typer.Option(
         "--select",
-        help="Keep scores of at least the threshold; of at least that share of the best score; or the N best.",
+        metavar="NAME",
+        help="Keep scores by threshold: fixed, relative to the best, or top N.",
         rich_help_panel=METHOD,
     ),
 ]
 ThresholdOption = Annotated[
     float,
-    typer.Option("--threshold", metavar="X", help="For --select: 0 to 1, or N for top.", rich_help_panel=METHOD),
+    typer.Option("--threshold", metavar="X", help="0 to 1; N for --select top.", rich_help_panel=METHOD),
 ]
 PamrOption = Annotated[
     bool, typer.Option("--pamr", help="Refine maps along the picture's edges (PAMR).", rich_help_panel=METHOD)
 ]
 CrfOption = Annotated[
-    bool, typer.Option("--crf", help="Refine maps with a dense CRF; needs the extra ttd\\[crf].", rich_help_panel=METHOD)
+    bool,
+    typer.Option("--crf", help="Refine maps with a dense CRF; needs the extra ttd\\[crf].", rich_help_panel=METHOD),
 ]
 BgOption = Annotated[
     float,
-    typer.Option("--bg", metavar="X", help="Background score, 0 to 1: tags below it leave a pixel empty.", rich_help_panel=METHOD),
+    typer.Option("--bg", metavar="X", help="Background score, 0 to 1.", rich_help_panel=METHOD),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Of every random choice.", rich_help_panel=METHOD)]
 
 # Output --------------------------------------------------------------------------------------------------------------
 FormatOption = Annotated[
     Literal["text", "tsv", "json", "jsonl"],
-    typer.Option("--format", help="Shape of what is printed on stdout.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--format", metavar="NAME", help="Of the answers on stdout: text, tsv, json, jsonl.", rich_help_panel=OUTPUT
+    ),
 ]
 BinaryOption = Annotated[
     bool, typer.Option("--binary", help="Also a black-and-white PNG per tag.", rich_help_panel=OUTPUT)
@@ -211,11 +235,12 @@ BinaryOption = Annotated[
 NpzOption = Annotated[
     bool, typer.Option("--npz", help="Also the maps before the decision, as .npz.", rich_help_panel=OUTPUT)
 ]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Errors only on stderr.", rich_help_panel=OUTPUT)
-]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only on stderr.", rich_help_panel=OUTPUT)]
 VerboseOption = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, help="More detail on stderr.", rich_help_panel=OUTPUT, show_default=False)
+    int,
+    typer.Option(
+        "--verbose", "-v", count=True, help="More detail on stderr.", rich_help_panel=OUTPUT, show_default=False
+    ),
 ]
 
 # Device --------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import typer
 
@@ -37,8 +37,8 @@ class Output:
         renderer: Renderer | None = None,
         quiet: bool = False,
         verbose: int = 0,
-        stdout: IO[str] | None = None,
-        stderr: IO[str] | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
     ) -> None:
         self._renderer = renderer
         self._quiet = quiet
@@ -141,7 +141,7 @@ class Output:
         return typer.style(text, fg=colour, bold=True)
 
 
-def _encodable(text: str, stream: IO[str]) -> str:
+def _encodable(text: str, stream: TextIO) -> str:
     """Escape what the stream's encoding cannot hold: lone surrogates, or most letters under `LANG=C`."""
     encoding = stream.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -5,6 +5,8 @@
     tsv     a header, then one row per candidate (`tags`, `demo`) or mask (`masks`)
     jsonl   one object per input, skipped inputs as `{"key": ..., "error": ...}`
     json    the same objects, indented: one for a single input, else a list
+
+Which of these is printed, and with which columns, depends on the options alone.
 """
 
 from __future__ import annotations

@@ -12,12 +12,12 @@ import typer
 from ttd_core.errors import UsageError
 from ttd_core.recipes.options import CommonOptions, ModelOptions
 
-O = TypeVar("O", bound=CommonOptions)
+Chosen = TypeVar("Chosen", bound=CommonOptions)
 
 _MODEL_FIELDS = {field.name for field in dataclasses.fields(ModelOptions)}
 
 
-def resolve(context: typer.Context, kind: type[O], command: str) -> O:
+def resolve(context: typer.Context, kind: type[Chosen], command: str) -> Chosen:
     """Build the options of a command.
 
     With `--config FILE` the file comes first and the options typed on the command line replace its values.

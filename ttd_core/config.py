@@ -177,9 +177,7 @@ class _WrongTypeError(Exception):
         self.expected = expected
 
 
-def _convert(
-    kind: Any, value: Any, key: str, lines: Mapping[str, int], problems: list[str], hints: list[str]
-) -> Any:
+def _convert(kind: Any, value: Any, key: str, lines: Mapping[str, int], problems: list[str], hints: list[str]) -> Any:
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise _WrongTypeError("a section of `key: value` lines")

@@ -8,12 +8,86 @@ import typer
 
 from ttd_cli import options as o
 from ttd_cli.commands.planned import not_there_yet
-from ttd_cli.execute import verbosity
+from ttd_cli.execute import command_line, verbosity
 from ttd_cli.output import Output
 from ttd_core.errors import UsageError
 
 METHODS = ("clip", "ttd", "tcl", "reclip", "trusty")
 
+MethodOption = Annotated[
+    str,
+    typer.Option("--method", metavar="NAME", help="clip: the built-in model from nothing.", rich_help_panel=o.METHOD),
+]
+DataOption = Annotated[str, typer.Option("--data", metavar="NAME", help="Training data.", rich_help_panel=o.INPUT)]
+ScenesOption = Annotated[
+    int, typer.Option("--scenes", metavar="N", help="Pictures to generate.", rich_help_panel=o.INPUT)
+]
+StepsOption = Annotated[
+    int, typer.Option("--steps", metavar="N", help="Steps of the contrastive stage.", rich_help_panel=o.METHOD)
+]
+GatedStepsOption = Annotated[
+    int,
+    typer.Option("--gated-steps", metavar="N", help="Steps of the TCL-like stage after it.", rich_help_panel=o.METHOD),
+]
+BatchOption = Annotated[
+    int, typer.Option("--batch-size", metavar="N", help="Pictures per step.", rich_help_panel=o.METHOD)
+]
+LrOption = Annotated[float, typer.Option("--lr", metavar="X", help="Peak learning rate.", rich_help_panel=o.METHOD)]
+GatedLrOption = Annotated[
+    float, typer.Option("--gated-lr", metavar="X", help="The same for the second stage.", rich_help_panel=o.METHOD)
+]
+ProbeOption = Annotated[
+    int,
+    typer.Option("--probe-every", metavar="STEPS", help="Measure on scenes:val; 0 never.", rich_help_panel=o.OUTPUT),
+]
+ThreadsOption = Annotated[int, typer.Option("--threads", metavar="N", help="CPU threads.", rich_help_panel=o.DEVICE)]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", metavar="N", help="Processes that draw pictures.", rich_help_panel=o.DEVICE)
+]
+CacheOption = Annotated[
+    str | None,
+    typer.Option("--cache", metavar="FOLDER", help="Keeps generated pictures for later.", rich_help_panel=o.DEVICE),
+]
 
-def train(context: typer.Context) -> None:
-    raise not_there_yet("x")
+
+def train(
+    context: typer.Context,
+    data: DataOption = "scenes:train",
+    scenes: ScenesOption = 30_000,
+    method: MethodOption = "clip",
+    steps: StepsOption = 10_000,
+    gated_steps: GatedStepsOption = 500,
+    batch_size: BatchOption = 64,
+    lr: LrOption = 2e-3,
+    gated_lr: GatedLrOption = 7e-4,
+    seed: o.SeedOption = 0,
+    probe_every: ProbeOption = 1000,
+    quiet: o.QuietOption = False,
+    verbose: o.VerboseOption = 0,
+    threads: ThreadsOption = 1,
+    workers: WorkersOption = 1,
+    cache: CacheOption = None,
+    out: o.OutOption = None,
+    run_root: o.RunRootOption = "runs",
+    overwrite: o.OverwriteOption = False,
+) -> None:
+    r"""Train a model from captioned pictures; an interrupted training goes on.
+
+    ttd train --method clip --data scenes:train
+    ttd train --scenes 200 --steps 5 --gated-steps 2 --probe-every 0 --out try
+
+    The defaults rebuild the built-in model, in hours of CPU time.
+    """
+    if method not in METHODS:
+        raise UsageError(f"--method {method!r} is unknown", hint=f"one of {', '.join(METHODS)}")
+    if method != "clip":
+        raise not_there_yet(f"ttd train --method {method}")
+    quiet, verbose = verbosity(context)
+    from ttd_core.recipes.train_run import TrainOptions, run_training
+
+    options = TrainOptions(
+        data=data, scenes=scenes, steps=steps, gated_steps=gated_steps, batch_size=batch_size, lr=lr,
+        gated_lr=gated_lr, seed=seed, probe_every=probe_every, threads=threads, workers=workers, cache=cache,
+    )  # fmt: skip
+    output = Output(quiet=quiet, verbose=verbose)
+    output.line(str(run_training(options, run_root, out, overwrite, command_line(), output)))

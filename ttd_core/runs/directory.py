@@ -209,9 +209,7 @@ def _read_manifest(path: Path, overwrite: bool) -> dict[str, Any] | None:
             return {}
         raise RunError(f"{file}: not readable ({error})", hint="start the run anew with --overwrite") from error
     if not isinstance(found, dict) or "status" not in found or "command" not in found:
-        raise RunError(
-            f"{file}: not written by ttd", hint="choose another folder with --out, or another --run-root"
-        )
+        raise RunError(f"{file}: not written by ttd", hint="choose another folder with --out, or another --run-root")
     found.setdefault("counts", {})
     return found
 

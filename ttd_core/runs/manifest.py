@@ -126,7 +126,5 @@ def _commit() -> dict[str, Any] | None:
 
 def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=10, check=True, stdin=subprocess.DEVNULL
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, stdin=subprocess.DEVNULL)
     return done.stdout

@@ -1,0 +1,115 @@
+"""A recorded training: the options a person sets, the run directory around it, and the weights it leaves.
+
+Importing this module loads no torch; options are so refused before anything slow happens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ttd_core.config import changed_results, result_mapping, to_mapping
+from ttd_core.errors import UsageError
+from ttd_core.recipes.checks import positive, whole
+from ttd_core.runs import RunDirectory, RunName, open_run, run_id
+
+if TYPE_CHECKING:
+    from ttd_core.protocols import Reporter
+
+
+def _how(default: Any) -> Any:
+    return field(default=default, metadata={"result": False})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Options of `ttd train --method clip`; see `ttd_core.recipes.train.TrainConfig` for their meaning.
+
+    Raises:
+        UsageError: a value is out of range, or the data is unknown.
+    """
+
+    data: str = "scenes:train"
+    scenes: int = 30_000
+    steps: int = 10_000
+    gated_steps: int = 500
+    batch_size: int = 64
+    lr: float = 2e-3
+    gated_lr: float = 7e-4
+    seed: int = 0
+    probe_every: int = _how(1000)
+    threads: int = _how(1)
+    workers: int = _how(1)
+    cache: str | None = _how(None)
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        if self.data != "scenes:train":
+            raise UsageError(f"--data {self.data!r} is unknown", hint="scenes:train")
+        for flag, value in (("--scenes", self.scenes), ("--steps", self.steps), ("--threads", self.threads)):
+            whole(flag, value, at_least=1)
+        for flag, value in (("--gated-steps", self.gated_steps), ("--probe-every", self.probe_every)):
+            whole(flag, value, at_least=0)
+        whole("--workers", self.workers, at_least=1)
+        whole("--seed", self.seed, at_least=0)
+        whole("--batch-size", self.batch_size, at_least=2)
+        if self.scenes < self.batch_size:
+            raise UsageError(
+                f"--scenes {self.scenes} and --batch-size {self.batch_size}: a batch needs that many scenes"
+            )
+        positive("--lr", self.lr)
+        positive("--gated-lr", self.gated_lr)
+
+
+def run_training(
+    options: TrainOptions, run_root: str, out: str | None, overwrite: bool, command_line: str, report: Reporter
+) -> Path:
+    """Train in a run directory, or go on with an interrupted training.
+
+    Args:
+        options: the settings.
+        run_root: where runs are kept.
+        out: this run's folder, None for `<run_root>/train/<run id>`.
+        overwrite: start anew.
+        command_line: for the manifest.
+        report: told about progress.
+
+    Returns:
+        The weights file.
+
+    Raises:
+        RunError: the folder cannot be written or holds another training.
+    """
+    name = run_id(RunName(model="clip", data=options.data.replace(":", "-"), other=changed_results(options)))
+    folder = None if out is None else Path(out)
+    with open_run(
+        Path(run_root), "train", name, to_mapping(options), results=result_mapping(options), overwrite=overwrite,
+        folder=folder, command_line=command_line,
+    ) as run:  # fmt: skip
+        weights = run.path / "weights" / "scenes.safetensors"
+        if run.status == "done":
+            report.info(f"already done: {run.path} (--overwrite starts anew)")
+            return weights
+        return _train(options, run, overwrite, report)
+
+
+def _train(options: TrainOptions, run: RunDirectory, overwrite: bool, report: Reporter) -> Path:
+    from ttd_core.recipes.train import TrainConfig, train_clip
+
+    folder = run.product("weights/scenes.safetensors").parent
+    if overwrite:
+        for checkpoint in folder.glob("*.pt"):
+            checkpoint.unlink()
+    config = TrainConfig(
+        data=options.data, scenes=options.scenes, steps=options.steps, gated_steps=options.gated_steps,
+        batch=options.batch_size, lr=options.lr, gated_lr=options.gated_lr, seed=options.seed,
+        probe_every=options.probe_every, threads=options.threads, workers=options.workers,
+        cache=None if options.cache is None else Path(options.cache),
+    )  # fmt: skip
+    result = train_clip(config, folder, report)
+    row = {"files": {"weights": "weights/scenes.safetensors"}, "parameters": result.parameters}
+    run.record("weights", row | {"cpu_seconds": round(result.cpu_seconds, 1)})
+    run.finish("done", {"done": 1})
+    report.info(f"trained {result.parameters} values in {result.cpu_seconds:.0f} CPU-seconds: {run.path}")
+    return result.weights
