@@ -1,0 +1,72 @@
+# make demo    install, then the main job on the built-in model and the bundled pictures
+# make test    install with the test extras, then every test
+# make help    the rest
+
+PYTHON ?= python3
+VENV ?= .venv
+# An index with other builds of torch, e.g. https://download.pytorch.org/whl/cpu (small, no CUDA); empty: pip's own.
+TORCH_INDEX ?=
+DEMO ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help demo test test-fast golden check fix docs bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo       tag table and heat map sheets of the bundled pictures'
+	@echo 'make test       every test; make test-fast leaves out the slow ones'
+	@echo 'make golden     the comparisons with the published systems only'
+	@echo 'make check      lint, types, layers, stale docs; changes nothing'
+	@echo 'make fix        format, and repair what lint can repair'
+	@echo 'make docs       write docs/cli.md anew'
+	@echo 'make bench      every benchmark, each a ratio measured now'
+	@echo 'make clean      remove the virtual environment and caches'
+
+# torch first, from its own index if one is given: what is installed later then finds its torch there.
+$(VENV)/.torch: constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "ttd needs Python 3.10 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch torchvision
+	@touch $@
+
+$(VENV)/.base: $(VENV)/.torch pyproject.toml
+	$(PIP) --editable .
+	@touch $@
+
+# pydensecrf2 is compiled here, so this and not `make demo` needs a C++ compiler.
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) --editable '.[dev,crf,parquet]'
+	@touch $@
+
+demo: $(VENV)/.base
+	$(BIN)/ttd demo $(DEMO)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -m 'not slow'
+
+golden: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/golden
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/unit/layers
+	$(BIN)/python -m ttd_cli.reference --check docs/cli.md
+
+fix: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.base
+	$(BIN)/python -m ttd_cli.reference docs/cli.md
+
+bench: $(VENV)/.dev
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
