@@ -70,7 +70,7 @@ def _json_lines(seed: int) -> list[ListCase]:
         "absolute_id": ({**good, "id": "/etc/x"}, "absolute path"),
         "drive_id": ({**good, "id": "C:\\x"}, "absolute path"),
         "address": ({**good, "image": "https://example.org/a.jpg"}, "is an address"),
-        "deep": ("[" * 5000 + "]" * 5000, "nested too deeply"),
+        "deep": ("[" * 200_000 + "]" * 200_000, "nested too deeply"),
         "long_number": (
             '{"id": 1' + "0" * 5000 + ', "image": "pics/0.png", "caption": "a"}',
             "number that is too long",
