@@ -151,7 +151,10 @@ def refused_files() -> dict[str, tuple[bytes, str]]:
         "nan.pt": (saved(with_value(state, "ln_final.weight", float("nan"))), "ln_final.weight"),
         "inf.pt": (saved(with_value(state, "ln_final.weight", float("inf"))), "ln_final.weight"),
         "missing.pt": (saved({k: v for k, v in state.items() if k not in gone}), gone[0]),
-        "unknown_block.pt": (saved(state | {"visual.transformer.extra.weight": torch.zeros(3)}), "visual.transformer.extra"),
+        "unknown_block.pt": (
+            saved(state | {"visual.transformer.extra.weight": torch.zeros(3)}),
+            "visual.transformer.extra",
+        ),
         "other_shape.pt": (saved(state | {"visual.proj": torch.zeros(64, 48)}), "visual.proj is 64×48"),
         "optimizer.pt": (saved({"optimizer": {"state": {}, "param_groups": []}, "epoch": 3}), "optimizer, epoch"),
         "arrays.pt": (saved(arrays), "no tensors"),

@@ -14,6 +14,9 @@ from tests.support.tiny_tcl import tiny_masker_state_dict
 from ttd_core.clip.load import load_backbone
 from ttd_core.types import ModelSpec
 
+# the matrices are tiny: one thread is fastest, and the same on every machine
+torch.set_num_threads(1)
+
 # twelve blocks and a 14×14 grid, as the code behind the TagCLIP cases needs them
 TAGCLIP_TINY = Geometry(image_size=224, vision_layers=12)
 

@@ -108,7 +108,7 @@ def network_from(
     activation: str | None,
     reporter: Reporter,
 ) -> LoadedNetwork:
-    """Build the network for weights already read; the architecture is the folder's or read off them if none is given."""
+    """Build the network for weights already read; architecture None takes the folder's or reads it off them."""
     architecture = architecture or source.architecture or inferred_architecture(checkpoint)
     decided = decide_activation(activation, architecture, source, checkpoint)
     network = build_network(fitted_to(architecture, checkpoint), checkpoint, decided.quick, reporter)

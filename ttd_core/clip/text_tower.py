@@ -7,6 +7,7 @@ most tags take 4 to 12 of the 77 positions.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -15,6 +16,12 @@ from torch import nn
 
 from ttd_core.clip.vit import block_qkv, norm, pool_token
 from ttd_core.errors import WeightsError
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(context: int) -> SimpleTokenizer:
+    """Reading the vocabulary takes a tenth of a second; all models of a process share it."""
+    return SimpleTokenizer(context_length=context)
 
 
 class TextTower:
@@ -31,7 +38,7 @@ class TextTower:
         self.network = network
         self.tower: Any = getattr(network, "text", network)
         self.context = int(self.tower.context_length)
-        self.tokenizer = SimpleTokenizer(context_length=self.context)
+        self.tokenizer = _tokenizer(self.context)
         rows = self.tower.token_embedding.weight.shape[0]
         if rows < self.tokenizer.vocab_size:
             raise WeightsError(

@@ -92,7 +92,12 @@ def test_a_damaged_file_is_computed_anew_and_mended(damage: str, tmp_path: Path)
     files = sorted(p for p in tmp_path.rglob("*") if p.is_file())
     assert len(files) == 2
     content = files[0].read_bytes()
-    spoiled = {"cut": content[:-4], "flipped": content[:40] + b"\xff" + content[41:], "empty": b"", "swapped": b"x" * 99}
+    spoiled = {
+        "cut": content[:-4],
+        "flipped": content[:40] + b"\xff" + content[41:],
+        "empty": b"",
+        "swapped": b"x" * 99,
+    }
     files[0].write_bytes(spoiled[damage])
     later = Counting()
     torch.testing.assert_close(TextBank(later, tmp_path).embed(["cat", "dog"], "simple"), want, rtol=1e-5, atol=1e-5)

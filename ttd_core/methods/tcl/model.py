@@ -139,7 +139,7 @@ class TclBackbone(nn.Module):
         dense = F.normalize(self.masker(stream.x, stream.grid), dim=1, eps=EPS)
         pooled = F.normalize(self.vision.pooled(stream), dim=-1, eps=EPS)
         frozen = self.vision.project(self.vision.last_block(stream, identity)[:, 1:])
-        kp = F.normalize(frozen, dim=-1, eps=EPS).transpose(1, 2).unflatten(2, stream.grid)  # type: ignore[no-untyped-call]
+        kp = F.normalize(frozen, dim=-1, eps=EPS).transpose(1, 2).unflatten(2, stream.grid)
         return Encoded(dense, pooled, {"kp": kp})
 
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:

@@ -71,7 +71,9 @@ def test_losses_may_be_absent_and_constants_of_pamr_present(tmp_path: Path) -> N
 
 def test_other_tensors_are_reported(tmp_path: Path) -> None:
     reporter = ListReporter()
-    tiny_tcl(weights=write(tmp_path / "t.pth", {"model": learned() | {"head.weight": torch.zeros(2)}}), reporter=reporter)
+    tiny_tcl(
+        weights=write(tmp_path / "t.pth", {"model": learned() | {"head.weight": torch.zeros(2)}}), reporter=reporter
+    )
     assert any("head.weight" in w for w in reporter.warnings)
 
 
