@@ -10,6 +10,12 @@ from typing import BinaryIO
 from ttd_core.errors import DataError
 from ttd_core.text.clean import printable
 
+PICTURE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
+    + (".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2")
+)
+"""Which files a folder scan takes for pictures (in any case)."""
+
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe (FIFO)"),

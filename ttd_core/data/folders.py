@@ -7,8 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ttd_core.data.files import open_regular, show
-from ttd_core.data.images import SUFFIXES
+from ttd_core.data.files import PICTURE_SUFFIXES, open_regular, show
 from ttd_core.data.lines import undecodable
 from ttd_core.data.rows import BadRow
 from ttd_core.errors import DataError
@@ -119,4 +118,4 @@ def _kind(path: Path) -> str:
 
 
 def _is_picture_name(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+    return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES

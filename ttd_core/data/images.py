@@ -39,11 +39,6 @@ MAX_PIXELS = 89_478_485
 
 MAX_BYTES = 1 << 30
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
-SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
-    + (".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2")
-)
-"""Which files a folder scan takes for pictures (in any case)."""
 
 # Everything that Pillow's decoders were seen to raise on damaged files; all of it means "cannot be decoded".
 _DECODING = (

@@ -142,10 +142,12 @@ def test_no_words_need_no_tagger(monkeypatch: pytest.MonkeyPatch) -> None:
     assert candidates("", "nouns") == []
 
 
-def test_splitting_a_caption_loads_no_heavy_package() -> None:
-    heavy = ("torch", "open_clip", "peft", "nltk", "numba", "numpy", "textblob", "PIL")
+def test_reading_inputs_and_splitting_captions_load_no_heavy_package() -> None:
+    heavy = ("torch", "open_clip", "peft", "nltk", "numba", "numpy", "textblob", "PIL", "pyarrow")
     code = f"""
 import sys
+import ttd_core.data.inputs
+import ttd_core.data.tag_lists
 from ttd_core.text.candidates import candidates
 assert [tag for tag, _ in candidates("a dog on grass")] == ["dog", "grass"]
 print([name for name in {heavy} if name in sys.modules])
