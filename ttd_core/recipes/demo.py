@@ -95,6 +95,14 @@ class DemoAnswerer:
 
     def _save(self, sample: Sample, picture: Picture, panels: Sequence[Panel]) -> str:
         relative = f"sheets/{self._stems.stem(sample.key)}.png"
-        drawn = sheet(picture.pixels, panels, threshold=self._options.threshold, title=sample.caption or "")
+        options = self._options
+        drawn = sheet(
+            picture.pixels,
+            panels,
+            # the other rules have no score of their own at which a tag is kept
+            threshold=options.threshold if options.select == "fixed" else 0.5,
+            value_range=(-1.0, 1.0) if options.calibration == "none" else (0.0, 1.0),
+            title=sample.caption or "",
+        )
         save_png(self._run.product(relative), drawn)
         return relative
