@@ -124,6 +124,8 @@ def open_scenes(spec: ModelSpec, device: torch.device, reporter: Reporter) -> Sc
     """
     if spec.pretrained is not None or spec.activation is not None:
         given = "--pretrained" if spec.pretrained is not None else "--activation"
-        raise UsageError(f"{given} does not go with --model scenes", hint="--weights FILE loads a model of your own training")
+        raise UsageError(
+            f"{given} does not go with --model scenes", hint="--weights FILE loads a model of your own training"
+        )
     path = None if spec.weights is None else Path(spec.weights)
     return load_scenes_backbone(path, spec.dense).to(device)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ttd_core.data.images import load_picture
 from ttd_core.data.rows import BadRow
 from ttd_core.errors import ImageError
 from ttd_core.recipes.options import CommonOptions
@@ -78,6 +77,7 @@ def answers(
 
 def load_pictures(samples: Sequence[Sample]) -> list[Picture | Skipped]:
     """Decode the pictures of a batch, several at a time; one that cannot be decoded becomes `Skipped`."""
+    from ttd_core.data.images import load_picture  # NumPy and Pillow are not needed for captions alone
 
     def load(sample: Sample) -> Picture | Skipped:
         assert sample.image is not None  # callers sort out rows without a picture first

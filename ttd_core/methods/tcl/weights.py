@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ttd_core.clip.checkpoint import Checkpoint, check_finite, check_fit, read_checkpoint, summary
-from ttd_core.clip.load import LoadedNetwork, clip_info, network_from
+from ttd_core.clip.networks import LoadedNetwork, clip_info, network_from
 from ttd_core.clip.sources import Source, resolve_source
 from ttd_core.errors import UsageError, WeightsError
 from ttd_core.methods.tcl.model import IMAGENET_MEAN, IMAGENET_STD, STAGES, Masker, TclBackbone
