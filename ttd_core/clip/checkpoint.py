@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import struct
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ from ttd_core.errors import WeightsError
 
 FORMATS = "read are safetensors, torch.save files, open_clip checkpoints and OpenAI's TorchScript archives"
 _LEGACY_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+# what torch's reader of the old format lets through on damaged bytes
+_LEGACY_DAMAGE = (
+    *(EOFError, RuntimeError, OSError, ValueError, TypeError, LookupError),
+    *(AttributeError, AssertionError, struct.error, MemoryError),
+)
 _NESTED = ("state_dict", "model", "model_state_dict", "module")
 # what OpenAI's archives hold beside the weights
 _CONSTANTS = ("input_resolution", "context_length", "vocab_size")
@@ -186,7 +192,7 @@ def _read_legacy(path: Path) -> Any:
             f"{path}: refused, it holds Python objects that could run code when opened",
             hint="save the tensors alone, from a trusted machine: torch.save(model.state_dict(), 'weights.pt')",
         ) from error
-    except (EOFError, RuntimeError, OSError, ValueError, KeyError) as error:
+    except _LEGACY_DAMAGE as error:
         raise WeightsError(f"{path}: cut or damaged", hint="incomplete download?") from error
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -100,7 +101,7 @@ def read_zip(path: Path) -> tuple[Any, bool]:
             prefix = _prefix(archive, path)
             script = f"{prefix}constants.pkl" in archive.namelist()
             tree = _Reader(archive, prefix, path).load()
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, struct.error) as error:
         raise WeightsError(f"{path}: the archive is cut or damaged ({error})", hint="incomplete download?") from error
     except ForbiddenError as error:
         raise WeightsError(str(error), hint=_RESAVE) from error

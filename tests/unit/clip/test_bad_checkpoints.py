@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from tests.support import bad_checkpoints as bad
 from tests.support.models import ListReporter
+from ttd_core.clip.checkpoint import read_checkpoint
 from ttd_core.clip.load import load_backbone
 from ttd_core.errors import WeightsError
 from ttd_core.types import ModelSpec
@@ -59,6 +61,24 @@ def test_half_precision_weights_compute_in_single_precision(dtype: torch.dtype, 
     got = load(folder / "half.pt").encode_texts(["a dog"])
     assert got.dtype == torch.float32
     torch.testing.assert_close(got, load(folder / "good.pt").encode_texts(["a dog"]), rtol=0.05, atol=close)
+
+
+@pytest.mark.parametrize("name", ["good.pt", "legacy.pt", "namespace.pt"])
+def test_damaged_bytes_are_an_error_of_ours_or_harmless(name: str, folder: Path) -> None:
+    rng = random.Random(7)
+    outcomes = set()
+    for _ in range(60):
+        content = bytearray(accepted()[name])
+        for _ in range(rng.choice([1, 3, 20])):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        (folder / "damaged.pt").write_bytes(content[: rng.choice([len(content), rng.randrange(len(content))])])
+        try:
+            read_checkpoint(folder / "damaged.pt")
+            outcomes.add("read")
+        except WeightsError:
+            outcomes.add("refused")
+    assert "refused" in outcomes
+    assert not list(folder.rglob("*_WAS_EXECUTED"))
 
 
 def test_a_missing_file_and_a_folder_without_weights_are_named(folder: Path) -> None:
