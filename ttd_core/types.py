@@ -56,6 +56,8 @@ class ModelInfo:
         sigmoid_scale, sigmoid_bias: learned w and b of `sigmoid(w·cos + b)`; None where the model has none.
         vocabulary: the case-folded words the text tower was trained on, None when it is open.
         templates: default prompt template set.
+        mask_size: default shorter side in pixels where masks are made; None for `image_size`.
+        cell: side in pixels of a cell of the dense embeddings where it is finer than a patch; None for the patch.
         normalise_templates: each prompt's embedding is normalised before the mean over a template set (the usual
             convention); False where the mean is taken first (TCL).
     """
@@ -77,6 +79,13 @@ class ModelInfo:
     vocabulary: frozenset[str] | None = None
     templates: str = "identity"
     normalise_templates: bool = True
+    cell: int | None = None
+    mask_size: int | None = None
+
+    @property
+    def cell_side(self) -> int:
+        """Side in pixels of a cell of the dense embeddings."""
+        return self.cell or self.patch
 
 
 @dataclass(frozen=True)

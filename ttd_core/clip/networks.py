@@ -101,6 +101,7 @@ def clip_info(loaded: LoadedNetwork, dense: str) -> ModelInfo:
         mean=loaded.mean,
         std=loaded.std,
         image_size=int(visual.image_size[0]),
+        mask_size=2 * int(visual.image_size[0]),  # the published 448 for ViT-B/16: masks gain from a finer grid
         dense=dense,
         activation=loaded.activation.name,
         calibration="softmax",

@@ -74,6 +74,7 @@ def scenes_info(arch: ScenesArchitecture, weights_name: str, sha256: str, logit_
         weights_name=weights_name,
         weights_sha256=sha256,
         patch=arch.patch,
+        cell=arch.patch // 2 if arch.fine else None,
         width=arch.embed,
         mean=MEAN,
         std=STD,

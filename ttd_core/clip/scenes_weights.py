@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ttd_core.clip.checkpoint import check_finite
 from ttd_core.clip.scenes_model import ScenesBackbone, scenes_info
 from ttd_core.clip.scenes_towers import ScenesArchitecture
 from ttd_core.errors import UsageError, WeightsError
@@ -80,6 +81,7 @@ def load_scenes_backbone(path: Path | None = None, dense: str | None = None) -> 
     info = scenes_info(arch, name, digest, stored["logit_scale"], dense or stored["dense"])
     for key in ("sigmoid_scale", "sigmoid_bias", "calibration", "image_size"):
         info = replace(info, **{key: stored[key]})
+    check_finite(tensors, file)
     model = ScenesBackbone(arch, words, info)
     try:
         model.load_state_dict({name: _widen(value) for name, value in tensors.items()})

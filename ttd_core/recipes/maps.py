@@ -157,7 +157,7 @@ def _parts(
     session: Session, group: list[int], plan: Sequence[tuple[int, int]], tags: Sequence[torch.Tensor]
 ) -> Iterator[list[int]]:
     """Split a group so that its maps stay within `MAX_CELLS`."""
-    cells = max((h // session.info.patch) * (w // session.info.patch) for h, w in plan)
+    cells = max((h // session.info.cell_side) * (w // session.info.cell_side) for h, w in plan)
     views = len(plan) * (2 if session.views.hflip else 1)
     longest = max(1, max(len(tags[i]) for i in group))
     fit = max(1, MAX_CELLS // max(1, 2 * cells * views * longest))

@@ -11,6 +11,7 @@ import torch
 
 from ttd_core.clip.load import load_backbone
 from ttd_core.errors import UsageError
+from ttd_core.recipes.options import MaskOptions
 from ttd_core.text.bank import TextBank
 
 if TYPE_CHECKING:
@@ -109,13 +110,15 @@ def open_session(options: CommonOptions, report: Reporter, cache: Path | None = 
     torch.manual_seed(options.seed)
     backbone = load_backbone(options.model.spec(), device, report)
     info = backbone.info
+    default_size = (info.mask_size if isinstance(options, MaskOptions) else None) or info.image_size
     # Without a caption nothing says that the tags cover the picture, so a model that can judge a tag alone does.
     alone = "sigmoid" if info.sigmoid_scale is not None else info.calibration
     return Session(
         backbone=backbone,
-        bank=TextBank(backbone, cache, report),
+        # a closed vocabulary belongs to a model so small that encoding is faster than reading files
+        bank=TextBank(backbone, cache if info.vocabulary is None else None, report),
         device=device,
-        views=Views(options.image_size or info.image_size, options.scales, options.hflip),
+        views=Views(options.image_size or default_size, options.scales, options.hflip),
         caption_reading=_reading(options, info, info.calibration),
         given_reading=_reading(options, info, alone),
         templates=options.templates or info.templates,

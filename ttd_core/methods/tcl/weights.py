@@ -79,6 +79,7 @@ def load_tcl_backbone(spec: ModelSpec, device: torch.device, reporter: Reporter)
         sigmoid_bias=masker.bias.item(),
         templates="custom",
         normalise_templates=False,
+        cell=base.network.visual.patch_size[0] // 4,
     )
     backbone = TclBackbone(network, masker, info, reporter)
     return backbone.eval().requires_grad_(False).to(device)
