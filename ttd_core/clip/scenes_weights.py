@@ -22,6 +22,7 @@ from ttd_core.protocols import Reporter
 from ttd_core.types import ModelSpec
 
 FORMAT = "ttd-scenes-1"
+STORED = ("logit_scale", "sigmoid_scale", "sigmoid_bias", "calibration", "dense", "image_size")
 PACKAGED = Path(__file__).resolve().parent.parent / "weights" / "scenes.safetensors"
 
 
@@ -32,21 +33,13 @@ def save_scenes_weights(model: ScenesBackbone, path: Path) -> None:
         for name, value in model.state_dict().items()
     }
     info = model.info
-    metadata = {
-        "format": FORMAT,
-        "architecture": json.dumps(dataclasses.asdict(model.arch)),
-        "words": json.dumps(model.tokenizer.words),
-        "calibration": json.dumps(
-            {
-                "logit_scale": info.logit_scale,
-                "sigmoid_scale": info.sigmoid_scale,
-                "sigmoid_bias": info.sigmoid_bias,
-                "calibration": info.calibration,
-                "dense": info.dense,
-                "image_size": info.image_size,
-            }
-        ),
+    description = {
+        "architecture": dataclasses.asdict(model.arch),
+        "words": model.tokenizer.words,
+        "calibration": {name: getattr(info, name) for name in STORED},
     }
+    # one entry: safetensors writes several in an order that changes from process to process
+    metadata = {FORMAT: json.dumps(description, sort_keys=True)}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     save_file(tensors, temporary, metadata)
@@ -68,19 +61,18 @@ def load_scenes_backbone(path: Path | None = None, dense: str | None = None) -> 
         UsageError: an unknown dense strategy.
     """
     file = path or PACKAGED
-    metadata, tensors = _read(file)
+    description, tensors = _read(file)
     try:
-        sizes = json.loads(metadata["architecture"])
+        sizes = description["architecture"]
         arch = ScenesArchitecture(**{**sizes, "stem": tuple(sizes["stem"])})
-        words: list[str] = json.loads(metadata["words"])
-        stored: dict[str, Any] = json.loads(metadata["calibration"])
+        words: list[str] = description["words"]
+        stored: dict[str, Any] = {name: description["calibration"][name] for name in STORED}
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{file} does not describe a scenes model: {error}") from error
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     name = "builtin" if path is None else file.stem
     info = scenes_info(arch, name, digest, stored["logit_scale"], dense or stored["dense"])
-    for key in ("sigmoid_scale", "sigmoid_bias", "calibration", "image_size"):
-        info = replace(info, **{key: stored[key]})
+    info = replace(info, **{**stored, "dense": info.dense})
     check_finite(tensors, file)
     model = ScenesBackbone(arch, words, info)
     try:
@@ -94,7 +86,7 @@ def _widen(value: torch.Tensor) -> torch.Tensor:
     return value.float() if value.is_floating_point() else value
 
 
-def _read(file: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+def _read(file: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     if not file.is_file():
         raise WeightsError(
             f"there are no weights at {file}", hint="ttd train --method clip --data scenes:train makes them"
@@ -102,13 +94,14 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     try:
         with safe_open(file, framework="pt") as stream:
             metadata = stream.metadata() or {}
-            if metadata.get("format") != FORMAT:
+            if FORMAT not in metadata:
                 raise WeightsError(
                     f"{file} holds weights of another model, expected a scenes model",
                     hint="name the model they belong to with --model",
                 )
-            return metadata, {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+            description: dict[str, Any] = json.loads(metadata[FORMAT])
+            return description, {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{file} cannot be read as safetensors: {error}") from error
 
 

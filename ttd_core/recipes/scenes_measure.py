@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn import functional as F
+import torch.nn.functional as F
 
 from ttd_core.metrics.maps import pixel_auc, points_inside
 from ttd_core.metrics.tagging import TagCounts, count_decisions, tag_metrics
+from ttd_core.ops.tta import average_maps
 from ttd_core.protocols import Backbone
+from ttd_core.scenes.captions import DEFAULT_STYLE, CaptionStyle
 from ttd_core.scenes.dataset import generate_split
 from ttd_core.scenes.scene import visible_flags, word_masks
-from ttd_core.scenes.vocabulary import STOP_WORDS
+from ttd_core.scenes.vocabulary import content_words
 
 CHUNK = 32
+THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,25 @@ class JudgedCaption:
 
 
 @dataclass(frozen=True)
-class CaptionMaps:
-    """What a backbone says about one caption.
+class Views:
+    """How often a picture is looked at.
 
     Args:
-        image, text: K cosines of the words with the pooled picture and with the caption.
+        sizes: picture sides in pixels, multiples of the patch; the first one gives the image scores.
+        hflip: also look at the mirrored picture.
+    """
+
+    sizes: tuple[int, ...] = (96,)
+    hflip: bool = False
+
+
+@dataclass(frozen=True)
+class CaptionMaps:
+    """What a backbone says about one caption, averaged over views.
+
+    Args:
+        image: K cosines of the words with the pooled picture.
+        text: K cosines of the words with the caption.
         words: K×h×w cosines of the words with the cells.
         caption: h×w cosines of the caption with the cells.
     """
@@ -60,31 +77,21 @@ class CaptionMaps:
     caption: np.ndarray
 
 
-def judged_captions(split: str, count: int | None = None) -> list[JudgedCaption]:
+def judged_captions(split: str, count: int | None = None, style: CaptionStyle = DEFAULT_STYLE) -> list[JudgedCaption]:
     """The first `count` captions of a split (None: its usual length) with their truths."""
     judged = []
-    for batch in generate_split(split, stop=count):
+    for batch in generate_split(split, stop=count, style=style):
         for position in range(len(batch)):
             scene = batch.scene(position)
-            caption = scene.captions[0]
-            words = tuple(word for word in dict.fromkeys(caption.split()) if word not in STOP_WORDS)
+            words = content_words(scene.captions[0])
             flags, masks = visible_flags(scene, words), word_masks(scene, words)
-            judged.append(JudgedCaption(scene.image, caption, words, flags, masks))
+            judged.append(JudgedCaption(scene.image, scene.captions[0], words, flags, masks))
     return judged
 
 
 @torch.inference_mode()
-def caption_maps(
-    backbone: Backbone, judged: Sequence[JudgedCaption], sizes: Sequence[int] = (96,), hflip: bool = False
-) -> list[CaptionMaps]:
-    """Cosines of every caption's words, averaged over picture sizes and mirror images on the finest grid.
-
-    Args:
-        backbone: the model.
-        judged: captions with pictures of one size.
-        sizes: picture sides in pixels, multiples of the patch; the first one gives the image scores.
-        hflip: also look at the mirrored picture.
-    """
+def caption_maps(backbone: Backbone, judged: Sequence[JudgedCaption], views: Views = Views()) -> list[CaptionMaps]:
+    """Cosines of every caption's words with the picture; of several views their mean on the finest grid."""
     vocabulary = sorted({word for item in judged for word in item.words})
     rows = {word: row for row, word in enumerate(vocabulary)}
     words = F.normalize(backbone.encode_texts(vocabulary), dim=-1)
@@ -92,34 +99,39 @@ def caption_maps(
     for start in range(0, len(judged), CHUNK):
         part = judged[start : start + CHUNK]
         captions = F.normalize(backbone.encode_texts([item.caption for item in part]), dim=-1)
-        pictures = _to_input(np.stack([item.picture for item in part]), backbone)
-        dense, pooled = _average_cells(backbone, pictures, sizes, hflip)
+        cells, pooled = _average_cells(backbone, _to_input(part, backbone), views)
         for index, item in enumerate(part):
             own = words[[rows[word] for word in item.words]]
-            # K×D with D×h×w, linear in the cells, so averaged cells give averaged maps
-            maps = torch.einsum("kd,dhw->khw", torch.cat([own, captions[index : index + 1]]), dense[index])
-            found.append(
-                CaptionMaps(
-                    (own @ pooled[index]).numpy(), (own @ captions[index]).numpy(), maps[:-1].numpy(), maps[-1].numpy()
-                )
-            )
+            # (K+1)×D, D×h×w -> (K+1)×h×w; cosines are linear in the cells, so mean cells give mean maps
+            maps = torch.einsum("kd,dhw->khw", torch.cat([own, captions[index : index + 1]]), cells[index])
+            image, text = own @ pooled[index], own @ captions[index]
+            found.append(CaptionMaps(image.numpy(), text.numpy(), maps[:-1].numpy(), maps[-1].numpy()))
     return found
 
 
 def softmax_scores(cosines: np.ndarray, scale: float) -> np.ndarray:
     """K scores in 0..1: softmax over the candidates, at every cell of K×h×w maps (their maximum) or of K cosines."""
     if not len(cosines):
-        return np.zeros(0)
+        return np.zeros(0, dtype=np.float32)
     logits = torch.from_numpy(cosines).reshape(len(cosines), -1) * scale
-    return logits.softmax(dim=0).amax(dim=1).numpy()
+    scores: np.ndarray = logits.softmax(dim=0).amax(dim=1).numpy()
+    return scores
 
 
-def score_f1(judged: Sequence[JudgedCaption], scores: Sequence[np.ndarray], threshold: float = 0.5) -> TagCounts:
-    """Decisions of a threshold on every caption's scores, summed."""
+def count_selected(judged: Sequence[JudgedCaption], selected: Sequence[np.ndarray]) -> TagCounts:
+    """Decisions (K bool for each caption) against what is visible, summed over captions."""
     counts = TagCounts(0, 0, 0, 0)
-    for item, values in zip(judged, scores, strict=True):
-        counts += count_decisions((values >= threshold).tolist(), item.visible.tolist())
+    for item, kept in zip(judged, selected, strict=True):
+        counts += count_decisions(kept.tolist(), item.visible.tolist())
     return counts
+
+
+def select_tags(
+    maps: Sequence[CaptionMaps], scorer: str, scale: float, threshold: float = THRESHOLD
+) -> list[np.ndarray]:
+    """K bool for each caption by the softmax reading; `scorer` is `image`, `text` or `pixel`."""
+    field = {"pixel": "words"}.get(scorer, scorer)
+    return [softmax_scores(getattr(found, field), scale) >= threshold for found in maps]
 
 
 def map_quality(judged: Sequence[JudgedCaption], maps: Sequence[CaptionMaps]) -> tuple[float, float]:
@@ -137,7 +149,8 @@ def enlarge(maps: np.ndarray, side: int) -> np.ndarray:
     """K×h×w maps, bilinear at K×side×side."""
     if not len(maps):
         return np.zeros((0, side, side), dtype=np.float32)
-    return F.interpolate(torch.from_numpy(maps)[None], (side, side), mode="bilinear")[0].numpy()
+    large: np.ndarray = F.interpolate(torch.from_numpy(maps)[None], (side, side), mode="bilinear")[0].numpy()
+    return large
 
 
 def scenes_probe(backbone: Backbone, count: int = 200) -> Callable[[int], Mapping[str, float]]:
@@ -146,38 +159,32 @@ def scenes_probe(backbone: Backbone, count: int = 200) -> Callable[[int], Mappin
 
     def probe(step: int) -> dict[str, float]:
         maps = caption_maps(backbone, judged)
-        scale = backbone.info.logit_scale
         values = {}
-        for name in ("image", "text", "words"):
-            scores = [softmax_scores(getattr(found, name), scale) for found in maps]
-            values[f"val_f1_{'pixel' if name == 'words' else name}"] = round(
-                tag_metrics(score_f1(judged, scores)).f1, 4
-            )
+        for scorer in ("image", "text", "pixel"):
+            selected = select_tags(maps, scorer, backbone.info.logit_scale)
+            values[f"val_f1_{scorer}"] = round(tag_metrics(count_selected(judged, selected)).f1, 4)
         area, hits = map_quality(judged[:60], maps[:60])
         return values | {"val_pixel_auc": round(area, 4), "val_pointing": round(hits, 4)}
 
     return probe
 
 
-def _to_input(pictures: np.ndarray, backbone: Backbone) -> torch.Tensor:
+def _to_input(judged: Sequence[JudgedCaption], backbone: Backbone) -> torch.Tensor:
     # B×S×S×3 -> B×3×S×S
-    values = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+    values = torch.from_numpy(np.stack([item.picture for item in judged])).permute(0, 3, 1, 2).float() / 255
     mean, std = torch.tensor(backbone.info.mean), torch.tensor(backbone.info.std)
     return (values - mean.view(3, 1, 1)) / std.view(3, 1, 1)
 
 
-def _average_cells(
-    backbone: Backbone, pictures: torch.Tensor, sizes: Sequence[int], hflip: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    views = []
-    pooled = None
-    for side in sizes:
-        resized = F.interpolate(pictures, (side, side), mode="bicubic", antialias=True).clamp(-2.5, 2.5)
-        for flip in (False, True) if hflip else (False,):
-            encoded = backbone.encode_images(resized.flip(3) if flip else resized)
-            views.append(encoded.dense.flip(3) if flip else encoded.dense)
-            pooled = encoded.pooled if pooled is None else pooled
-    assert pooled is not None
-    grid = max((view.shape[-2:] for view in views), key=lambda shape: shape[0])
-    resized_views = [F.interpolate(view, grid, mode="bilinear") if view.shape[-2:] != grid else view for view in views]
-    return torch.stack(resized_views).mean(dim=0), pooled
+def _average_cells(backbone: Backbone, pictures: torch.Tensor, views: Views) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean cells of all views, B×D×h×w, and the pooled vectors of the first, B×D."""
+    cells, pooled = [], []
+    for side in views.sizes:
+        resized = pictures
+        if side != pictures.shape[-1]:
+            resized = F.interpolate(pictures, (side, side), mode="bicubic", antialias=True)
+        for mirrored in (False, True)[: 1 + views.hflip]:
+            encoded = backbone.encode_images(resized.flip(3) if mirrored else resized)
+            cells.append(encoded.dense.flip(3) if mirrored else encoded.dense)
+            pooled.append(encoded.pooled)
+    return average_maps(cells), pooled[0]

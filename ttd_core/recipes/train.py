@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from ttd_core.clip.scenes_model import MEAN, STD, ScenesBackbone, scenes_info
 from ttd_core.clip.scenes_towers import ScenesArchitecture
@@ -20,6 +19,7 @@ from ttd_core.errors import UsageError
 from ttd_core.methods.clip.config import ClipLossConfig
 from ttd_core.methods.clip.model import ContrastiveTraining
 from ttd_core.protocols import Reporter
+from ttd_core.recipes.scenes_calibrate import calibrate_scenes
 from ttd_core.recipes.scenes_measure import scenes_probe
 from ttd_core.recipes.scenes_pairs import CaptionedPictures, training_scenes
 from ttd_core.scenes.captions import CaptionStyle
@@ -47,9 +47,10 @@ class TrainConfig:
         threads: CPU threads.
         workers: processes that generate scenes.
         cache: folder that keeps generated scenes for the next run; None keeps nothing.
-        logit_scale: scale of the softmax reading to store with the model.
+        logit_scale: scale of the softmax reading while training is watched; the final one is chosen on `scenes:val`.
         dense: dense strategy to store with the model.
         save_every, probe_every: steps between checkpoints, and between measurements on `scenes:val` (0: none).
+        calibration_scenes: scenes of `scenes:val` on which scale and thresholds are chosen at the end.
         architecture: sizes of the model.
         losses: weights of the losses.
     """
@@ -74,6 +75,7 @@ class TrainConfig:
     dense: str = "value"
     save_every: int = 500
     probe_every: int = 1000
+    calibration_scenes: int = 400
     architecture: ScenesArchitecture = field(default_factory=ScenesArchitecture)
     losses: ClipLossConfig = field(default_factory=ClipLossConfig)
 
@@ -136,7 +138,8 @@ def train_clip(config: TrainConfig, out_dir: Path, report: Reporter) -> TrainRes
         losses = _Losses(trainer, pairs, config, gated)
         seconds += run_stage(trainer, stage, losses, books, report, probe)
     weights = out_dir / "scenes.safetensors"
-    save_scenes_weights(backbone, weights)
+    report.info("choosing scale and thresholds on scenes:val")
+    save_scenes_weights(calibrate_scenes(backbone, config.calibration_scenes), weights)
     count = sum(parameter.numel() for parameter in backbone.parameters())
     return TrainResult(weights, out_dir / f"{stage.name}.pt", out_dir / "log.jsonl", count, seconds)
 
@@ -186,11 +189,15 @@ def _tokenise(data: CaptionedPictures, tokenizer: WordTokenizer) -> PairSet:
 def _fingerprint(config: TrainConfig) -> str:
     """Digest of the options that change the result."""
     options = asdict(config)
-    for name in ("workers", "cache", "threads", "save_every", "probe_every", "logit_scale", "dense"):
+    for name in (
+        "workers",
+        "cache",
+        "threads",
+        "save_every",
+        "probe_every",
+        "logit_scale",
+        "dense",
+        "calibration_scenes",
+    ):
         options.pop(name)
     return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def trained_values(module: nn.Module) -> int:
-    """Number of parameters of a module."""
-    return sum(parameter.numel() for parameter in module.parameters())

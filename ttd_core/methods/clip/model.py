@@ -64,7 +64,7 @@ class ContrastiveTraining(nn.Module):
             losses["word"] = config.word_weight * word_contrast(pooled, singles, counts, scale)
         if config.align_weight:
             align_scale = self.log_align_scale.exp().clamp(max=LARGEST_SCALE)
-            # one cell in four, at random: neighbours say nearly the same, and this softmax is over all words of the batch
+            # a random share of the cells: neighbours say nearly the same, and each costs a softmax over all words
             some = torch.randperm(patches.shape[1])[: -(-patches.shape[1] // config.align_stride)]
             loss = alignment(patches[:, some], singles, counts, self.null, align_scale, config.null_share)
             losses["align"] = config.align_weight * loss

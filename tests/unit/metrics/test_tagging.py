@@ -1,0 +1,27 @@
+import math
+
+import pytest
+
+from ttd_core.metrics.tagging import TagCounts, count_decisions, tag_metrics
+
+
+def test_decisions_are_counted_and_added() -> None:
+    counts = count_decisions([True, True, False, False, True], [True, False, True, False, True])
+    assert counts == TagCounts(tp=2, fp=1, fn=1, tn=1)
+    assert counts + counts == TagCounts(4, 2, 2, 2)
+
+
+def test_micro_metrics_of_known_counts() -> None:
+    metrics = tag_metrics(TagCounts(tp=6, fp=2, fn=4, tn=8))
+    assert (metrics.precision, metrics.recall, metrics.accuracy) == (0.75, 0.6, 0.7)
+    assert math.isclose(metrics.f1, 2 * 0.75 * 0.6 / 1.35)
+
+
+def test_metrics_of_nothing_are_nan_and_not_zero() -> None:
+    metrics = tag_metrics(TagCounts(0, 0, 0, 0))
+    assert all(math.isnan(value) for value in (metrics.precision, metrics.recall, metrics.f1, metrics.accuracy))
+
+
+def test_lists_of_different_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 decisions but 1 truths"):
+        count_decisions([True, False], [True])

@@ -1,0 +1,25 @@
+import torch
+from torch import nn
+
+from ttd_core.training.optim import build_adamw, warmup_cosine
+
+
+def test_the_rate_rises_over_the_warm_up_and_falls_to_the_floor() -> None:
+    rates = [warmup_cosine(step, 100, 10, 0.04) for step in range(101)]
+    assert rates[0] == 0.1 and rates[9] == 1.0
+    assert all(later <= earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert abs(rates[100] - 0.04) < 1e-9
+
+
+def test_matrices_decay_and_vectors_do_not() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2))
+    matrices, vectors = build_adamw(model, 1e-3, 0.05).param_groups
+    assert [tuple(p.shape) for p in matrices["params"]] == [(2, 3)] and matrices["weight_decay"] == 0.05
+    assert all(p.ndim == 1 for p in vectors["params"]) and vectors["weight_decay"] == 0.0
+
+
+def test_frozen_parameters_are_left_out() -> None:
+    model = nn.Linear(3, 2)
+    model.weight.requires_grad_(False)
+    matrices, vectors = build_adamw(model, 1e-3, 0.05).param_groups
+    assert not matrices["params"] and torch.equal(vectors["params"][0], model.bias)
