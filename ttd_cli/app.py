@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Sequence
 from typing import Annotated
@@ -20,7 +19,7 @@ from ttd_cli.commands.prune import prune
 from ttd_cli.commands.tags import tags
 from ttd_cli.commands.train import train
 from ttd_cli.errors import ClosedPipe
-from ttd_cli.output import Output
+from ttd_cli.output import Output, abandon_stdout
 from ttd_core.errors import TtdError
 
 app = typer.Typer(
@@ -95,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.error("interrupted", "finished inputs of a recorded run are kept: the same command goes on")
         return errors.INTERRUPTED
     except ClosedPipe:
-        _silence_stdout()
+        abandon_stdout()
         return errors.CLOSED_PIPE
     except Exception:
         traceback.print_exc()
@@ -120,11 +119,3 @@ def _usage_hint(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "ttd"
     return f"{path} --help"
-
-
-def _silence_stdout() -> None:
-    """Keep the interpreter from complaining about the closed pipe when it flushes at exit."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        return

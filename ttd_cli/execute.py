@@ -15,6 +15,8 @@ import typer
 from ttd_cli.errors import DATA
 from ttd_cli.output import Output
 from ttd_cli.render import Renderer
+from ttd_cli.resolve import resolve
+from ttd_cli.verbosity import verbosity
 from ttd_core.errors import DataError
 from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.recorded import start_run
@@ -23,13 +25,7 @@ from ttd_core.recipes.samples import samples_of
 from ttd_core.runs import RunDirectory
 
 Chosen = TypeVar("Chosen", bound=CommonOptions)
-Recipe = Callable[[Chosen, Iterator[Any], Output, Any, "Path | None"], Iterator[Any]]
-
-
-def make_output(context: typer.Context, command: str, options: CommonOptions) -> Output:
-    """The writer of a call, from its options and the global ones."""
-    quiet, verbose = verbosity(context)
-    return Output(Renderer(command, options.format, takes_many(options)), quiet, verbose)
+Recipe = Callable[[Any, Iterator[Any], Output, Any, "Path | None"], Iterator[Any]]
 
 
 def takes_many(options: CommonOptions) -> bool:
@@ -37,37 +33,33 @@ def takes_many(options: CommonOptions) -> bool:
     return options.input is not None or options.text == "-" or not options.source
 
 
-def verbosity(context: typer.Context) -> tuple[bool, int]:
-    """`--quiet` and `--verbose`, given before or after the command's name."""
-    before = context.obj or {}
-    quiet = bool(before.get("quiet")) or bool(context.params.get("quiet"))
-    return quiet, max(int(before.get("verbose", 0)), int(context.params.get("verbose") or 0))
-
-
-def execute(
+def answer(
+    context: typer.Context,
     command: str,
-    options: Chosen,
-    recipe: Recipe[Chosen],
-    output: Output,
-    samples: Iterator[Any] | None = None,
-    stdin: BinaryIO | None = None,
+    kind: type[Chosen],
+    load_recipe: Callable[[], Recipe],
+    bundled: Callable[[Chosen], Iterator[Any]] | None = None,
 ) -> None:
-    """Run a recipe over the inputs of a call and print its answers in order.
+    """Run a command's recipe over the inputs of a call and print its answers in order.
 
-    A run that is finished already is recognised, and its answers printed again; an interrupted one goes on.
+    A run that is finished already is recognised, and its answers printed again; an interrupted one goes on. The recipe
+    is loaded last, since torch comes with it: what can be refused is refused before.
 
     Args:
+        context: what was typed.
         command: the subcommand.
-        options: validated.
-        recipe: yields one result or `Skipped` per input, in order; inputs finished before come from the record.
-        output: where answers and messages go.
-        samples: the inputs, if they are not those the options name.
-        stdin: read for `-`; defaults to the process's own.
+        kind: its options.
+        load_recipe: gives a function that yields one result or `Skipped` per input, in order; inputs finished before
+            come from the record.
+        bundled: the inputs of a call that names none.
 
     Raises:
         typer.Exit: with code 3, where inputs were skipped without `--keep-going`.
-        TtdError: what the recipe and the run directory raise.
+        TtdError: what options, recipe and run directory refuse.
     """
+    options = resolve(context, kind, command)
+    many = takes_many(options)
+    output = Output(Renderer(command, options.format, many), *verbosity(context))
     with contextlib.ExitStack() as stack:
         run = start_run(command, options, command_line())
         if run is not None:
@@ -81,10 +73,9 @@ def execute(
                 return
             if run.resumed:
                 output.info(f"going on with {run.path}: {len(run.finished_keys())} done before")
-        stream = samples if samples is not None else samples_of(options, stdin or sys.stdin.buffer)
-        counts = _work(
-            recipe(options, stream, output, run, cache_folder()), output, run, single=not takes_many(options)
-        )
+        samples = bundled(options) if bundled and not options.source else samples_of(options, open_stdin())
+        results = load_recipe()(options, samples, output, run, cache_folder())
+        counts = _work(results, output, run, single=not many)
         output.end()
         if not any(counts.values()):
             raise DataError(f"no rows in {options.input or 'standard input'}")
@@ -128,6 +119,18 @@ def _printed(row: dict[str, Any], run: RunDirectory | None) -> dict[str, Any]:
 def _counted(counts: dict[str, int]) -> str:
     skipped = counts.get("skipped", 0)
     return f"{counts.get('done', 0)} done" + (f", {skipped} skipped" if skipped else "")
+
+
+def open_stdin() -> BinaryIO:
+    """Standard input as bytes, apart from `sys.stdin`.
+
+    Another thread may be waiting in it when Ctrl-C ends the program, and the interpreter, which closes `sys.stdin` on
+    its way out, would abort on that stream's lock.
+    """
+    try:
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    except (OSError, ValueError):  # replaced by something without a descriptor
+        return sys.stdin.buffer
 
 
 def cache_folder() -> Path | None:

@@ -79,6 +79,7 @@ class Output:
         except BrokenPipeError:
             raise ClosedPipe from None
         except OSError as error:
+            abandon_stdout()
             raise RunError(
                 f"cannot write standard output: {(error.strerror or 'refused').lower()}",
                 hint="what was finished is kept in the run's folder, if the call has one",
@@ -139,6 +140,14 @@ class Output:
         if os.environ.get("NO_COLOR") or not self._stderr.isatty():
             return text
         return typer.style(text, fg=colour, bold=True)
+
+
+def abandon_stdout() -> None:
+    """Keep the interpreter from failing once more when it flushes at exit what could not be written."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        return
 
 
 def _encodable(text: str, stream: TextIO) -> str:

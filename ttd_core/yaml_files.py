@@ -55,6 +55,13 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Quote text with Unicode line ends, which plain and single-quoted style fold away."""
+    style = '"' if any(end in text for end in "\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 for _tag, _pattern, _first in _CORE_SCHEMA:
     _Loader.add_implicit_resolver(_tag, _pattern, [c if c != "\0" else "" for c in _first])
     _Dumper.add_implicit_resolver(_tag, _pattern, [c if c != "\0" else "" for c in _first])

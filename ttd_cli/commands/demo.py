@@ -8,9 +8,6 @@ from typing import Any
 import typer
 
 from ttd_cli import options as o
-from ttd_cli.execute import execute, make_output
-from ttd_cli.resolve import resolve
-from ttd_core.recipes.options import DemoOptions
 
 
 def demo(
@@ -67,19 +64,19 @@ def demo(
 
     Without --image and --input the bundled pictures are shown.
     """
-    chosen = resolve(context, DemoOptions, "demo")
+    from ttd_cli.execute import answer
+    from ttd_core.recipes.options import DemoOptions
 
-    def recipe(*arguments: Any) -> Iterator[Any]:
-        from ttd_core.recipes.demo import run_demo
-
-        return run_demo(*arguments)
-
-    execute("demo", chosen, recipe, make_output(context, "demo", chosen), samples=_bundled(chosen))
+    answer(context, "demo", DemoOptions, _recipe, _bundled)
 
 
-def _bundled(options: DemoOptions) -> Iterator[Any] | None:
-    if options.source:
-        return None
+def _recipe() -> Any:
+    from ttd_core.recipes.demo import run_demo
+
+    return run_demo
+
+
+def _bundled(options: Any) -> Iterator[Any]:
     from ttd_core.recipes.demo import bundled_samples
 
     return bundled_samples(options)

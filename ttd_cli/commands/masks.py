@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import typer
 
 from ttd_cli import options as o
-from ttd_cli.execute import execute, make_output
-from ttd_cli.resolve import resolve
-from ttd_core.recipes.options import MaskOptions
 
 
 def masks(
@@ -69,11 +65,13 @@ def masks(
     Each picture gives a label map (palette PNG), an overlay PNG, and a row with
     tags, areas, boxes and scores.
     """
-    chosen = resolve(context, MaskOptions, "masks")
+    from ttd_cli.execute import answer
+    from ttd_core.recipes.options import MaskOptions
 
-    def recipe(*arguments: Any) -> Iterator[Any]:
-        from ttd_core.recipes.masks import run_masks
+    answer(context, "masks", MaskOptions, _recipe)
 
-        return run_masks(*arguments)
 
-    execute("masks", chosen, recipe, make_output(context, "masks", chosen))
+def _recipe() -> Any:
+    from ttd_core.recipes.masks import run_masks
+
+    return run_masks

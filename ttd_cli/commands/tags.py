@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import typer
 
 from ttd_cli import options as o
-from ttd_cli.execute import execute, make_output
-from ttd_cli.resolve import resolve
-from ttd_core.recipes.options import TagOptions
 
 
 def tags(
@@ -65,11 +61,13 @@ def tags(
     Without a picture the candidate tags of the caption are printed, and no model
     is loaded.
     """
-    chosen = resolve(context, TagOptions, "tags")
+    from ttd_cli.execute import answer
+    from ttd_core.recipes.options import TagOptions
 
-    def recipe(*arguments: Any) -> Iterator[Any]:
-        from ttd_core.recipes.tags import run_tags
+    answer(context, "tags", TagOptions, _recipe)
 
-        return run_tags(*arguments)
 
-    execute("tags", chosen, recipe, make_output(context, "tags", chosen))
+def _recipe() -> Any:
+    from ttd_core.recipes.tags import run_tags
+
+    return run_tags

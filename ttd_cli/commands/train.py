@@ -8,8 +8,6 @@ import typer
 
 from ttd_cli import options as o
 from ttd_cli.commands.planned import not_there_yet
-from ttd_cli.execute import command_line, verbosity
-from ttd_cli.output import Output
 from ttd_core.errors import UsageError
 
 METHODS = ("clip", "ttd", "tcl", "reclip", "trusty")
@@ -82,12 +80,14 @@ def train(
         raise UsageError(f"--method {method!r} is unknown", hint=f"one of {', '.join(METHODS)}")
     if method != "clip":
         raise not_there_yet(f"ttd train --method {method}")
-    quiet, verbose = verbosity(context)
+    from ttd_cli.execute import command_line
+    from ttd_cli.output import Output
+    from ttd_cli.verbosity import verbosity
     from ttd_core.recipes.train_run import TrainOptions, run_training
 
     options = TrainOptions(
         data=data, scenes=scenes, steps=steps, gated_steps=gated_steps, batch_size=batch_size, lr=lr,
         gated_lr=gated_lr, seed=seed, probe_every=probe_every, threads=threads, workers=workers, cache=cache,
     )  # fmt: skip
-    output = Output(quiet=quiet, verbose=verbose)
+    output = Output(None, *verbosity(context))
     output.line(str(run_training(options, run_root, out, overwrite, command_line(), output)))
