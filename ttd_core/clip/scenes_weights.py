@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ttd_core.atomic import atomic_path
 from ttd_core.clip.checkpoint import check_finite
 from ttd_core.clip.scenes_model import ScenesBackbone, scenes_info
 from ttd_core.clip.scenes_towers import ScenesArchitecture
@@ -40,10 +40,8 @@ def save_scenes_weights(model: ScenesBackbone, path: Path) -> None:
     }
     # one entry: safetensors writes several in an order that changes from process to process
     metadata = {FORMAT: json.dumps(description, sort_keys=True)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    save_file(tensors, temporary, metadata)
-    os.replace(temporary, path)
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata)
 
 
 def load_scenes_backbone(path: Path | None = None, dense: str | None = None) -> ScenesBackbone:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ttd_core.atomic import write_text
 from ttd_core.clip.scenes_model import MEAN, STD, ScenesBackbone, scenes_info
 from ttd_core.clip.scenes_towers import ScenesArchitecture
 from ttd_core.clip.scenes_weights import save_scenes_weights
@@ -23,8 +24,13 @@ from ttd_core.recipes.scenes_calibrate import calibrate_scenes
 from ttd_core.recipes.scenes_measure import scenes_probe
 from ttd_core.recipes.scenes_pairs import CaptionedPictures, training_scenes
 from ttd_core.scenes.captions import CaptionStyle
+from ttd_core.scenes.dataset import find_split
 from ttd_core.training.loop import Bookkeeping, Stage, run_stage
 from ttd_core.training.pairs import Batch, PairSet, draw_batch
+
+# options that change how the work is done, and those that only matter after the last step
+NO_RESULT = ("workers", "cache", "threads", "save_every", "probe_every")
+NOT_IN_STEPS = ("logit_scale", "dense", "calibration_scenes")
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,8 @@ class TrainConfig:
     size: int = 96
     style: CaptionStyle = field(default_factory=CaptionStyle)
     seed: int = 0
-    steps: int = 10_000
-    gated_steps: int = 500
+    steps: int = 5800
+    gated_steps: int = 250
     batch: int = 64
     lr: float = 2e-3
     gated_lr: float = 7e-4
@@ -110,11 +116,11 @@ class TrainResult:
 
 
 def train_clip(config: TrainConfig, out_dir: Path, report: Reporter) -> TrainResult:
-    """Train the scenes model and write `scenes.safetensors`; an interrupted training goes on where it stopped.
+    """Train the scenes model and write its weights; an interrupted training goes on where it stopped.
 
     Args:
         config: all options.
-        out_dir: receives checkpoints, `log.jsonl` and the weights.
+        out_dir: receives checkpoints, `log.jsonl`, `scenes.safetensors` and, with its options, `scenes.json`.
         report: told about progress.
 
     Raises:
@@ -141,6 +147,7 @@ def train_clip(config: TrainConfig, out_dir: Path, report: Reporter) -> TrainRes
     report.info("choosing scale and thresholds on scenes:val")
     save_scenes_weights(calibrate_scenes(backbone, config.calibration_scenes), weights)
     count = sum(parameter.numel() for parameter in backbone.parameters())
+    _describe(config, backbone, seconds, out_dir / "scenes.json")
     return TrainResult(weights, out_dir / f"{stage.name}.pt", out_dir / "log.jsonl", count, seconds)
 
 
@@ -186,18 +193,26 @@ def _tokenise(data: CaptionedPictures, tokenizer: WordTokenizer) -> PairSet:
     return PairSet(data.pictures, captions)
 
 
+def _describe(config: TrainConfig, backbone: ScenesBackbone, seconds: float, path: Path) -> None:
+    """Write what made the weights, for whoever finds the file."""
+    options = {name: value for name, value in asdict(config).items() if name not in NO_RESULT}
+    info = backbone.info
+    record = {
+        "data_seed": find_split(config.data).seed,
+        "options": options,
+        "chosen_on_validation": {
+            "logit_scale": info.logit_scale,
+            "sigmoid_scale": info.sigmoid_scale,
+            "sigmoid_bias": info.sigmoid_bias,
+        },
+        "parameters": sum(parameter.numel() for parameter in backbone.parameters()),
+        "cpu_seconds": round(seconds),
+        "torch": torch.__version__,
+    }
+    write_text(path, json.dumps(record, indent=1) + "\n")
+
+
 def _fingerprint(config: TrainConfig) -> str:
     """Digest of the options that change the result."""
-    options = asdict(config)
-    for name in (
-        "workers",
-        "cache",
-        "threads",
-        "save_every",
-        "probe_every",
-        "logit_scale",
-        "dense",
-        "calibration_scenes",
-    ):
-        options.pop(name)
+    options = {name: value for name, value in asdict(config).items() if name not in (*NO_RESULT, *NOT_IN_STEPS)}
     return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()[:16]

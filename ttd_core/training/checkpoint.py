@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ttd_core.atomic import atomic_path
 from ttd_core.errors import RunError
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write tensors and plain values atomically: a reader finds the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    torch.save(dict(state), temporary)
-    os.replace(temporary, path)
+    """Write tensors and plain values atomically: a reader finds the old file or the new one, never half of one.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        torch.save(dict(state), temporary)
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
