@@ -11,7 +11,7 @@ DEMO ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test test-fast golden check fix docs bench clean
+.PHONY: help demo test test-fast golden check fix docs pictures bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make check      lint, types, layers, stale docs; changes nothing'
 	@echo 'make fix        format, and repair what lint can repair'
 	@echo 'make docs       write docs/cli.md anew'
+	@echo 'make pictures   draw the pictures of README.md anew'
 	@echo 'make bench      every benchmark, each a ratio measured now'
 	@echo 'make clean      remove the virtual environment and caches'
 
@@ -64,6 +65,15 @@ fix: $(VENV)/.dev
 
 docs: $(VENV)/.base
 	$(BIN)/python -m ttd_cli.reference docs/cli.md
+
+# The pictures of README.md, by the commands that stand beside them there.
+pictures: $(VENV)/.base
+	rm -rf .pictures
+	$(BIN)/ttd demo --image examples/beach.png --text "a man with a red umbrella and two dogs on the beach" --out .pictures/demo
+	$(BIN)/ttd masks --image examples/beach.png --tags "umbrella,dogs,sea,sand" --scales 1.0,1.5 --hflip --pamr --out .pictures/masks
+	cp .pictures/demo/sheets/beach.png docs/pictures/demo.png
+	cp .pictures/masks/overlay/beach.png docs/pictures/masks.png
+	rm -rf .pictures
 
 bench: $(VENV)/.dev
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -104,7 +104,7 @@ def _close(options: CommonOptions, output: Output, run: RunDirectory | None, cou
     failed = counts["skipped"] > 0 and not options.keep_going
     if run is not None:
         run.finish("failed" if failed else "done", counts)
-        output.info(f"{_counted(counts)}: {run.path}")
+        output.info(f"{_counted(counts)}: {run.path}{_folders(run)}")
     elif counts["skipped"]:
         output.info(_counted(counts))
     if failed:
@@ -114,6 +114,14 @@ def _close(options: CommonOptions, output: Output, run: RunDirectory | None, cou
 def _printed(row: dict[str, Any], run: RunDirectory | None) -> dict[str, Any]:
     """A row as printed: where it has files, the folder they are in is named too."""
     return {**row, "folder": str(run.path)} if run is not None and row.get("files") else row
+
+
+def _folders(run: RunDirectory) -> str:
+    """Which of a run's folders hold its products: one as a path, several in brackets."""
+    names = {name.split("/")[0] for row in run.rows() for name in row.get("files", {}).values() if "/" in name}
+    if len(names) == 1:
+        return f"/{names.pop()}"
+    return f" ({', '.join(sorted(names))})" if names else ""
 
 
 def _counted(counts: dict[str, int]) -> str:

@@ -72,7 +72,7 @@ def train(
     r"""Train a model from captioned pictures; an interrupted training goes on.
 
     ttd train --method clip --data scenes:train
-    ttd train --scenes 200 --steps 5 --gated-steps 2 --probe-every 0 --out try
+    ttd train --scenes 32 --batch-size 8 --steps 2 --gated-steps 1 --out try
 
     The defaults rebuild the built-in model, in hours of CPU time.
     """

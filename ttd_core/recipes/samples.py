@@ -15,12 +15,12 @@ from ttd_core.recipes.options import CommonOptions, MaskOptions
 from ttd_core.types import Sample
 
 
-def samples_of(options: CommonOptions, stdin: BinaryIO) -> Iterator[Sample | BadRow]:
+def samples_of(options: CommonOptions, stdin: BinaryIO | None = None) -> Iterator[Sample | BadRow]:
     """The inputs in their order, at most `options.limit`; `--tags` or `--tags-file` go to those without tags.
 
     Args:
         options: a validated set of options that names an input.
-        stdin: read where a source is `-`.
+        stdin: read where a source is `-`; the caller keeps it open.
 
     Raises:
         DataError: a file, folder or tag list is missing or not readable at all; single bad rows come as `BadRow`.
@@ -29,7 +29,7 @@ def samples_of(options: CommonOptions, stdin: BinaryIO) -> Iterator[Sample | Bad
     return islice(_rows(options, stdin, tags), options.limit)
 
 
-def _rows(options: CommonOptions, stdin: BinaryIO, tags: tuple[str, ...] | None) -> Iterator[Sample | BadRow]:
+def _rows(options: CommonOptions, stdin: BinaryIO | None, tags: tuple[str, ...] | None) -> Iterator[Sample | BadRow]:
     image = None if options.image is None else Path(options.image)
     if options.input is not None:
         pictures = True if isinstance(options, MaskOptions) else None
