@@ -72,7 +72,8 @@ def train(
     r"""Train a model from captioned pictures; an interrupted training goes on.
 
     ttd train --method clip --data scenes:train
-    ttd train --scenes 32 --batch-size 8 --steps 2 --gated-steps 1 --out try
+    ttd train --scenes 32 --batch-size 8 --steps 2 --gated-steps 1 \
+        --probe-every 0 --out try
 
     The defaults rebuild the built-in model, in hours of CPU time.
     """
