@@ -43,6 +43,14 @@ def test_defaults_of_training_are_those_of_its_recipe() -> None:
     assert shown == {f.name: f.default for f in dataclasses.fields(TrainOptions)}
 
 
+def test_training_options_default_to_what_rebuilds_the_built_in_model() -> None:
+    from ttd_core.recipes.train import TrainConfig
+
+    config, options = TrainConfig(), TrainOptions()
+    names = {f.name: "batch" if f.name == "batch_size" else f.name for f in dataclasses.fields(TrainOptions)}
+    assert {n: getattr(options, n) for n in names} == {n: getattr(config, theirs) for n, theirs in names.items()}
+
+
 def test_all_seven_commands_are_listed(ttd: Ttd) -> None:
     answer = ttd("--help")
     assert answer.code == 0

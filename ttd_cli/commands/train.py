@@ -34,6 +34,15 @@ LrOption = Annotated[float, typer.Option("--lr", metavar="X", help="Peak learnin
 GatedLrOption = Annotated[
     float, typer.Option("--gated-lr", metavar="X", help="The same for the second stage.", rich_help_panel=o.METHOD)
 ]
+CalibrationOption = Annotated[
+    int,
+    typer.Option(
+        "--calibration-scenes",
+        metavar="N",
+        help="Pictures of scenes:val to choose scale and thresholds on.",
+        rich_help_panel=o.METHOD,
+    ),
+]
 ProbeOption = Annotated[
     int,
     typer.Option("--probe-every", metavar="STEPS", help="Measure on scenes:val; 0 never.", rich_help_panel=o.OUTPUT),
@@ -53,13 +62,23 @@ def train(
     data: DataOption = "scenes:train",
     scenes: ScenesOption = 30_000,
     method: MethodOption = "clip",
-    steps: StepsOption = 10_000,
-    gated_steps: GatedStepsOption = 500,
+    steps: StepsOption = 5800,
+    gated_steps: GatedStepsOption = 250,
     batch_size: BatchOption = 64,
     lr: LrOption = 2e-3,
     gated_lr: GatedLrOption = 7e-4,
+    calibration_scenes: CalibrationOption = 400,
     seed: o.SeedOption = 0,
-    probe_every: ProbeOption = 1000,
+    probe_every: CalibrationOption = Annotated[
+    int,
+    typer.Option(
+        "--calibration-scenes",
+        metavar="N",
+        help="Pictures of scenes:val to choose scale and thresholds on.",
+        rich_help_panel=o.METHOD,
+    ),
+]
+ProbeOption = 1000,
     quiet: o.QuietOption = False,
     verbose: o.VerboseOption = 0,
     threads: ThreadsOption = 1,
@@ -73,7 +92,7 @@ def train(
 
     ttd train --method clip --data scenes:train
     ttd train --scenes 32 --batch-size 8 --steps 2 --gated-steps 1 \
-        --probe-every 0 --out try
+        --probe-every 0 --calibration-scenes 8 --out try
 
     The defaults rebuild the built-in model, in hours of CPU time.
     """
@@ -88,7 +107,8 @@ def train(
 
     options = TrainOptions(
         data=data, scenes=scenes, steps=steps, gated_steps=gated_steps, batch_size=batch_size, lr=lr,
-        gated_lr=gated_lr, seed=seed, probe_every=probe_every, threads=threads, workers=workers, cache=cache,
+        gated_lr=gated_lr, calibration_scenes=calibration_scenes, seed=seed, probe_every=probe_every, threads=threads,
+        workers=workers, cache=cache,
     )  # fmt: skip
     output = Output(None, *verbosity(context))
     output.line(str(run_training(options, run_root, out, overwrite, command_line(), output)))

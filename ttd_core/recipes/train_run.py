@@ -32,11 +32,12 @@ class TrainOptions:
 
     data: str = "scenes:train"
     scenes: int = 30_000
-    steps: int = 10_000
-    gated_steps: int = 500
+    steps: int = 5800
+    gated_steps: int = 250
     batch_size: int = 64
     lr: float = 2e-3
     gated_lr: float = 7e-4
+    calibration_scenes: int = 400
     seed: int = 0
     probe_every: int = _how(1000)
     threads: int = _how(1)
@@ -51,6 +52,7 @@ class TrainOptions:
             whole(flag, value, at_least=1)
         for flag, value in (("--gated-steps", self.gated_steps), ("--probe-every", self.probe_every)):
             whole(flag, value, at_least=0)
+        whole("--calibration-scenes", self.calibration_scenes, at_least=1)
         whole("--workers", self.workers, at_least=1)
         whole("--seed", self.seed, at_least=0)
         whole("--batch-size", self.batch_size, at_least=2)
@@ -103,7 +105,8 @@ def _train(options: TrainOptions, run: RunDirectory, overwrite: bool, report: Re
             checkpoint.unlink()
     config = TrainConfig(
         data=options.data, scenes=options.scenes, steps=options.steps, gated_steps=options.gated_steps,
-        batch=options.batch_size, lr=options.lr, gated_lr=options.gated_lr, seed=options.seed,
+        batch=options.batch_size,
+        calibration_scenes=options.calibration_scenes, lr=options.lr, gated_lr=options.gated_lr, seed=options.seed,
         probe_every=options.probe_every, threads=options.threads, workers=options.workers,
         cache=None if options.cache is None else Path(options.cache),
     )  # fmt: skip
