@@ -69,16 +69,7 @@ def train(
     gated_lr: GatedLrOption = 7e-4,
     calibration_scenes: CalibrationOption = 400,
     seed: o.SeedOption = 0,
-    probe_every: CalibrationOption = Annotated[
-    int,
-    typer.Option(
-        "--calibration-scenes",
-        metavar="N",
-        help="Pictures of scenes:val to choose scale and thresholds on.",
-        rich_help_panel=o.METHOD,
-    ),
-]
-ProbeOption = 1000,
+    probe_every: ProbeOption = 1000,
     quiet: o.QuietOption = False,
     verbose: o.VerboseOption = 0,
     threads: ThreadsOption = 1,
