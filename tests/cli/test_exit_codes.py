@@ -155,3 +155,8 @@ def test_a_full_disk_behind_stdout_is_named(tmp_path: Any) -> None:
         )  # fmt: skip
     assert done.returncode == 3 and done.stderr.startswith("error: cannot write standard output: no space left")
     assert "Traceback" not in done.stderr
+
+
+def test_quiet_and_verbose_contradict_each_other(ttd: Ttd) -> None:
+    answer = ttd("-q", "tags", "-v", "--text", "a")
+    assert answer.code == 2 and "--quiet" in answer.err and "--verbose" in answer.err
