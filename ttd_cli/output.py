@@ -153,4 +153,14 @@ def abandon_stdout() -> None:
 def _encodable(text: str, stream: TextIO) -> str:
     """Escape what the stream's encoding cannot hold: lone surrogates, or most letters under `LANG=C`."""
     encoding = stream.encoding or "utf-8"
+    if "█" in text and not _can_encode("█", encoding):
+        text = text.replace("█", "#")
     return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _can_encode(letter: str, encoding: str) -> bool:
+    try:
+        letter.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,7 +1,7 @@
 """Result rows as text, TSV, JSON or JSON Lines.
 
-    text    one line per kept tag: `tag<TAB>score`; with several inputs each line begins with the input's key;
-            the tag alone where there is no score. `masks` adds the share of the picture.
+    text    a small table of the kept tags for people, then the pictures that were made; where nothing was scored, one
+            candidate per line
     tsv     a header, then one row per candidate (`tags`, `demo`) or mask (`masks`)
     jsonl   one object per input, skipped inputs as `{"key": ..., "error": ...}`
     json    the same objects, indented: one for a single input, else a list
@@ -59,7 +59,9 @@ class Renderer:
                 yield self._header()
             yield from self._tsv(row)
         else:
-            yield from self._text(row)
+            from ttd_cli.tables import text_lines
+
+            yield from text_lines(row, self._command, self._many)
 
     def closing(self) -> Iterator[str]:
         """The lines after the last row."""
@@ -73,17 +75,6 @@ class Renderer:
 
     def _header(self) -> str:
         return "\t".join(self._columns())
-
-    def _text(self, row: Row) -> Iterator[str]:
-        start = [printable(str(row["key"]))] if self._many else []
-        if self._command == "masks":
-            for mask in row.get("masks", ()):
-                parts = [printable(str(mask["tag"])), _score(mask.get("score")), f"{100 * mask.get('area', 0.0):.1f}%"]
-                yield "\t".join(start + [part for part in parts if part])
-            return
-        scores = {str(candidate["tag"]): candidate.get("score") for candidate in row.get("candidates", ())}
-        for tag in row.get("tags", ()):
-            yield "\t".join(start + [part for part in (printable(tag), _score(scores.get(tag))) if part])
 
     def _tsv(self, row: Row) -> Iterator[str]:
         for item in row.get("masks" if self._command == "masks" else "candidates", ()):
@@ -102,10 +93,6 @@ def _json(row: Row, indent: int | None = None) -> str:
         return json.dumps(row, ensure_ascii=True, allow_nan=False, indent=indent)
     # U+0085, U+2028 and U+2029 end a line for some readers of JSON Lines
     return text.translate({0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"})
-
-
-def _score(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
 
 
 def _cell(value: Any) -> str:

@@ -29,12 +29,29 @@ def render(command: str, style: str, many: bool, *rows: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("command", "style", "many", "row", "expected"),
     [
-        ("tags", "text", False, TAGS, "dog\t0.750"),
-        ("tags", "text", True, TAGS, "a.png\tdog\t0.750"),
+        (
+            "tags", "text", False, TAGS,
+            "  tag  score            at x, y  runner-up\n"
+            "  dog  0.750  ████████  3, 4     red\n"
+            "  dropped: red 0.250, blarg (unknown word)",
+        ),
         ("tags", "text", False, TAGS | {"candidates": [{"tag": "dog", "score": None, "selected": True}]}, "dog"),
-        ("tags", "text", False, TAGS | {"tags": []}, ""),
-        ("masks", "text", False, MASKS, "dog\t0.750\t12.5%"),
-        ("masks", "text", True, MASKS, "a.png\tdog\t0.750\t12.5%"),
+        (
+            "tags", "text", True, TAGS | {"candidates": [{"tag": "dog", "score": None, "selected": True}]},
+            "a.png\tdog",
+        ),
+        (
+            "tags", "text", False, TAGS | {"tags": [], "candidates": TAGS["candidates"][:1]},
+            "  no tag kept\n  dropped: red 0.250",
+        ),
+        (
+            "masks", "text", True, MASKS | {"folder": "runs/x", "files": {"overlay": "overlay/a.png"}},
+            "a.png: a red dog\n"
+            "  tag  score  area      box x, y\n"
+            "  dog  0.750  12.5%  █  1, 2 to 30, 40\n"
+            "  dropped: red 0.250, blarg (unknown word)\n"
+            "  overlay: runs/x/overlay/a.png\n",
+        ),
         (
             "tags", "tsv", False, TAGS,
             "key\timage\ttag\tscore\tselected\tx\ty\trunner_up\tnote\n"
@@ -78,9 +95,11 @@ def test_a_box_of_an_empty_mask_is_left_blank() -> None:
 def test_every_answer_stays_on_its_line(style: str, hostile: str) -> None:
     row = TAGS | {"key": hostile, "tags": [hostile], "candidates": [{"tag": hostile, "score": 0.5, "selected": True}]}
     lines = [*Renderer("tags", style, True).lines(row)]
-    assert len(lines) == (2 if style == "tsv" else 1)
-    assert len(lines[-1].splitlines()) == 1 and "\x1b" not in lines[-1]
-    assert len(lines[-1].split("\t")) == {"text": 3, "tsv": 9, "jsonl": 1}[style]
-    lines[-1].encode("utf-8")
+    assert len(lines) == {"text": 4, "tsv": 2, "jsonl": 1}[style]
+    for line in lines:
+        assert len(line.splitlines()) <= 1 and "\x1b" not in line
+        line.encode("utf-8")
+    if style == "tsv":
+        assert len(lines[-1].split("\t")) == 9
     if style == "jsonl":
         assert json.loads(lines[0])["key"] == hostile
