@@ -70,7 +70,7 @@ class DemoAnswerer:
     def __init__(self, options: DemoOptions, report: Reporter, run: RunDirectory, cache: Path | None) -> None:
         self._options = options
         self._run = run
-        self._scorer = Scorer(options, report, cache)
+        self._scorer = Scorer(options, report, cache, run)
         self._tagger = TagAnswerer(options, report, self._scorer)
         self._stems = Stems(
             str(row["files"]["sheet"]).removeprefix("sheets/").removesuffix(".png") for row in run.rows()

@@ -74,7 +74,7 @@ class MaskAnswerer:
     def __init__(self, options: MaskOptions, report: Reporter, run: RunDirectory, cache: Path | None) -> None:
         self._options = options
         self._run = run
-        self._scorer = Scorer(options, report, cache)
+        self._scorer = Scorer(options, report, cache, run)
         self._tagger = TagAnswerer(options, report, self._scorer)
         self._stems = Stems(_stem_of(row) for row in run.rows())
 

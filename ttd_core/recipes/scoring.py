@@ -23,6 +23,7 @@ from ttd_core.types import Picture, Sample, TagScore
 
 if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
+    from ttd_core.runs import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,14 @@ class Scorer:
         options: model, reading, selection.
         report: told what is assumed or skipped.
         cache: folder for text embeddings.
+        run: told which model on which device gave the numbers.
     """
 
-    def __init__(self, options: CommonOptions, report: Reporter, cache: Path | None = None) -> None:
+    def __init__(
+        self, options: CommonOptions, report: Reporter, cache: Path | None = None, run: RunDirectory | None = None
+    ) -> None:
         self._options = options
+        self._run = run
         self._report = report
         self._cache = cache
         self._session: Session | None = None
@@ -67,6 +72,13 @@ class Scorer:
         """The model, loaded on first use."""
         if self._session is None:
             self._session = open_session(self._options, self._report, self._cache)
+            if self._run is not None:
+                self._run.note(
+                    device=str(self._session.device),
+                    dtype="float32",
+                    threads=torch.get_num_threads(),
+                    model_sha256=self._session.info.weights_sha256,
+                )
         return self._session
 
     def reading(self, sample: Sample) -> Reading:

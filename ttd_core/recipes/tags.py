@@ -43,7 +43,7 @@ def run_tags(
     Raises:
         TtdError: the model, a tag list or the run directory cannot be used; bad rows come out as `Skipped` instead.
     """
-    return answers(options, samples, run, TagAnswerer(options, report, cache=cache), TagResult.from_json)
+    return answers(options, samples, run, TagAnswerer(options, report, cache=cache, run=run), TagResult.from_json)
 
 
 class TagAnswerer:
@@ -54,14 +54,21 @@ class TagAnswerer:
         report: told what is assumed.
         scorer: a model scorer to share; None makes one when a row needs it.
         cache: folder for text embeddings.
+        run: told which model gave the numbers.
     """
 
     def __init__(
-        self, options: CommonOptions, report: Reporter, scorer: Scorer | None = None, cache: Path | None = None
+        self,
+        options: CommonOptions,
+        report: Reporter,
+        scorer: Scorer | None = None,
+        cache: Path | None = None,
+        run: RunDirectory | None = None,
     ) -> None:
         self._options = options
         self._report = report
         self._cache = cache
+        self._run = run
         self._scorer = scorer
         self._kind, _, path = options.scorer.partition(":")
         self._lists = read_tag_lists(Path(path)) if self._kind == "list" else {}
@@ -103,5 +110,5 @@ class TagAnswerer:
         if self._scorer is None:
             from ttd_core.recipes.scoring import Scorer
 
-            self._scorer = Scorer(self._options, self._report, self._cache)
+            self._scorer = Scorer(self._options, self._report, self._cache, self._run)
         return self._scorer
