@@ -64,6 +64,8 @@ def test_areas_boxes_and_union_agree_with_the_label_map(
     stored = np.load(folder / result.files["npz"])
     assert list(stored["tags"]) == [region["tag"] for region in result.regions]
     assert json.loads((folder / "masks.jsonl").read_text())["key"] == "a/b.png"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["device"] == "cpu" and manifest["dtype"] == "float32" and len(manifest["model_sha256"]) == 64
 
 
 def test_listed_tags_all_get_a_label_and_classes_only_where_selected(
