@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# An index with other builds of torch, e.g. https://download.pytorch.org/whl/cpu (small, no CUDA); empty: pip's own.
+# URL of a package index with other builds of torch, e.g. PyTorch's own for CPUs (small, no CUDA); empty: pip's.
 TORCH_INDEX ?=
 DEMO ?=
 
