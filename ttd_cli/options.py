@@ -60,6 +60,24 @@ InputOption = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+ImageColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--image-column", metavar="NAME", help="Column of the pictures' paths in --input.", rich_help_panel=INPUT
+    ),
+]
+TextColumnOption = Annotated[
+    str | None,
+    typer.Option("--text-column", metavar="NAME", help="Column of the captions.", rich_help_panel=INPUT),
+]
+TagsColumnOption = Annotated[
+    str | None,
+    typer.Option("--tags-column", metavar="NAME", help="Column of the rows' own tags.", rich_help_panel=INPUT),
+]
+IdColumnOption = Annotated[
+    str | None,
+    typer.Option("--id-column", metavar="NAME", help="Column of the keys in all answers.", rich_help_panel=INPUT),
+]
 LimitOption = Annotated[
     int | None,
     typer.Option("--limit", metavar="N", help="Stop after N inputs.", show_default="all", rich_help_panel=INPUT),

@@ -84,6 +84,7 @@ class CommonOptions:
         tags: the user's own candidates, in order; they replace those of the caption.
         tags_file: candidates for every input, one per line.
         input: a list file (jsonl, tsv, csv, parquet), a folder of pictures, or `-` for JSON Lines on standard input.
+        image_column, text_column, tags_column, id_column: the list's columns or JSON keys; None takes the usual names.
         limit: stop after this many inputs; None takes all.
         model: see `ModelOptions`.
         image_size: shorter side in pixels the model sees; None takes the model's own.
@@ -117,6 +118,10 @@ class CommonOptions:
     tags: tuple[str, ...] | None = None
     tags_file: str | None = None
     input: str | None = _how(None)
+    image_column: str | None = None
+    text_column: str | None = None
+    tags_column: str | None = None
+    id_column: str | None = None
     limit: int | None = None
     model: ModelOptions = field(default_factory=ModelOptions)
     image_size: int | None = None
@@ -150,6 +155,8 @@ class CommonOptions:
         not_both("--input", self.input, "--image", self.image, "an input names its own pictures")
         not_both("--input", self.input, "--text", self.text, "an input holds its own captions")
         not_both("--tags", self.tags, "--tags-file", self.tags_file, "both list the candidates")
+        for role in ("image", "text", "tags", "id"):
+            self._check_column(f"--{role}-column", getattr(self, f"{role}_column"))
         if self.save is False and self.out is not None:
             raise UsageError("--no-save and --out contradict each other", hint="leave one of them out")
         for flag, value in (("--image", self.image), ("--input", self.input), ("--tags-file", self.tags_file)):
@@ -159,6 +166,12 @@ class CommonOptions:
             raise UsageError("--image - is not supported", hint="pass a path, or JSON Lines with --input -")
         if self.tags is not None and not any(tag.strip() for tag in self.tags):
             raise UsageError("--tags is empty", hint='list words or phrases: --tags "umbrella,red ball"')
+
+    def _check_column(self, flag: str, name: str | None) -> None:
+        if name is not None and not name.strip():
+            raise UsageError(f"{flag} is empty", hint=f"name a column of the list: {flag} NAME")
+        if name is not None and self.input is None:
+            raise UsageError(f"{flag} names a column of --input, which is missing", hint=f"add a list, or drop {flag}")
 
     def _check_numbers(self) -> None:
         if not self.scales:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ttd_core.data.inputs import read_samples
-from ttd_core.data.rows import BadRow
+from ttd_core.data.rows import BadRow, Columns
 from ttd_core.data.tag_lists import read_tag_list
 from ttd_core.recipes.options import CommonOptions, MaskOptions
 from ttd_core.types import Sample
@@ -32,8 +32,12 @@ def samples_of(options: CommonOptions, stdin: BinaryIO | None = None) -> Iterato
 def _rows(options: CommonOptions, stdin: BinaryIO | None, tags: tuple[str, ...] | None) -> Iterator[Sample | BadRow]:
     image = None if options.image is None else Path(options.image)
     if options.input is not None:
+        # Scorers that never look at pictures keep them all the same: under their paths, which are the keys, the answers
+        # of two scorers can be compared. None asks of every row what the first one had.
         pictures = True if isinstance(options, MaskOptions) else None
-        yield from _completed(read_samples(options.input, stdin=stdin, need_image=pictures), tags, None)
+        columns = Columns(options.image_column, options.text_column, options.tags_column, options.id_column)
+        rows = read_samples(options.input, stdin=stdin, columns=columns, need_image=pictures)
+        yield from _completed(rows, tags, None)
     elif options.text == "-":
         yield from _completed(read_samples("-", stdin=stdin, kind="txt", need_image=False), tags, image)
     else:
