@@ -52,11 +52,11 @@ def _version(wanted: bool) -> None:
 def _ttd(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only on stderr.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Errors only on stderr.")] = False,
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="More detail on stderr.", show_default=False)
+        int, typer.Option("--verbose", "-v", metavar="", count=True, help="More detail on stderr.", show_default=False)
     ] = 0,
 ) -> None:
     r"""Tags and masks from captioned images, without annotations.

@@ -151,7 +151,8 @@ ScalesOption = Annotated[
     typer.Option("--scales", metavar="A,B", help="Factors on the size; maps are averaged.", rich_help_panel=METHOD),
 ]
 HflipOption = Annotated[
-    bool, typer.Option("--hflip/--no-hflip", help="Average with the mirrored picture.", rich_help_panel=METHOD)
+    bool,
+    typer.Option("--hflip/--no-hflip", metavar="", help="Average with the mirrored picture.", rich_help_panel=METHOD),
 ]
 TemplatesOption = Annotated[
     str | None,
@@ -192,7 +193,10 @@ CandidatesOption = Annotated[
 StopwordsOption = Annotated[
     bool,
     typer.Option(
-        "--stopwords/--no-stopwords", help="Drop stop words beforehand, or keep them.", rich_help_panel=METHOD
+        "--stopwords/--no-stopwords",
+        metavar="",
+        help="Drop stop words beforehand, or keep them.",
+        rich_help_panel=METHOD,
     ),
 ]
 TaggerOption = Annotated[
@@ -228,11 +232,14 @@ ThresholdOption = Annotated[
     typer.Option("--threshold", metavar="X", help="0 to 1; N for --select top.", rich_help_panel=METHOD),
 ]
 PamrOption = Annotated[
-    bool, typer.Option("--pamr", help="Refine maps along the picture's edges (PAMR).", rich_help_panel=METHOD)
+    bool,
+    typer.Option("--pamr", metavar="", help="Refine maps along the picture's edges (PAMR).", rich_help_panel=METHOD),
 ]
 CrfOption = Annotated[
     bool,
-    typer.Option("--crf", help="Refine maps with a dense CRF; needs the extra ttd\\[crf].", rich_help_panel=METHOD),
+    typer.Option(
+        "--crf", metavar="", help="Refine maps with a dense CRF; needs the extra ttd\\[crf].", rich_help_panel=METHOD
+    ),
 ]
 BgOption = Annotated[
     float,
@@ -248,16 +255,24 @@ FormatOption = Annotated[
     ),
 ]
 BinaryOption = Annotated[
-    bool, typer.Option("--binary", help="Also a black-and-white PNG per tag.", rich_help_panel=OUTPUT)
+    bool, typer.Option("--binary", metavar="", help="Also a black-and-white PNG per tag.", rich_help_panel=OUTPUT)
 ]
 NpzOption = Annotated[
-    bool, typer.Option("--npz", help="Also the maps before the decision, as .npz.", rich_help_panel=OUTPUT)
+    bool, typer.Option("--npz", metavar="", help="Also the maps before the decision, as .npz.", rich_help_panel=OUTPUT)
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only on stderr.", rich_help_panel=OUTPUT)]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", metavar="", help="Errors only on stderr.", rich_help_panel=OUTPUT)
+]
 VerboseOption = Annotated[
     int,
     typer.Option(
-        "--verbose", "-v", count=True, help="More detail on stderr.", rich_help_panel=OUTPUT, show_default=False
+        "--verbose",
+        "-v",
+        metavar="",
+        count=True,
+        help="More detail on stderr.",
+        rich_help_panel=OUTPUT,
+        show_default=False,
     ),
 ]
 
@@ -285,6 +300,7 @@ SaveOption = Annotated[
     bool | None,
     typer.Option(
         "--save/--no-save",
+        metavar="",
         help="Record the run in a folder.",
         show_default="with --input FILE or FOLDER",
         rich_help_panel=RUN,
@@ -304,10 +320,10 @@ RunRootOption = Annotated[
     str, typer.Option("--run-root", metavar="FOLDER", help="Where runs are kept.", rich_help_panel=RUN)
 ]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Start anew where this run exists.", rich_help_panel=RUN)
+    bool, typer.Option("--overwrite", metavar="", help="Start anew where this run exists.", rich_help_panel=RUN)
 ]
 KeepGoingOption = Annotated[
-    bool, typer.Option("--keep-going", help="Exit with 0 even if inputs were skipped.", rich_help_panel=RUN)
+    bool, typer.Option("--keep-going", metavar="", help="Exit with 0 even if inputs were skipped.", rich_help_panel=RUN)
 ]
 ConfigOption = Annotated[
     str | None,

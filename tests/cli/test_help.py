@@ -67,6 +67,12 @@ def test_help_fits_its_terminal(ttd: Ttd, command: str, columns: str, monkeypatc
 
 
 @pytest.mark.parametrize("command", ["tags", "masks", "demo", "train"])
+def test_switches_show_no_value(ttd: Ttd, command: str) -> None:
+    lines = [line for line in ttd(command, "--help").out.splitlines() if re.search(r"<(bool|int)>", line)]
+    assert [line for line in lines if "--help" not in line] == []
+
+
+@pytest.mark.parametrize("command", ["tags", "masks", "demo", "train"])
 def test_help_begins_with_a_sentence_and_examples_on_lines_of_their_own(ttd: Ttd, command: str) -> None:
     lines = [line.strip() for line in ttd(command, "--help").out.splitlines()]
     examples = [line for line in lines if line.startswith(f"ttd {command}")]
