@@ -11,8 +11,9 @@ import typer
 
 from ttd_core.errors import UsageError
 from ttd_core.recipes.options import CommonOptions, ModelOptions
+from ttd_core.recipes.train_run import TrainOptions
 
-Chosen = TypeVar("Chosen", bound=CommonOptions)
+Chosen = TypeVar("Chosen", bound=CommonOptions | TrainOptions)
 
 _MODEL_FIELDS = {field.name for field in dataclasses.fields(ModelOptions)}
 
@@ -32,13 +33,18 @@ def resolve(context: typer.Context, kind: type[Chosen], command: str) -> Chosen:
         if name not in ("config", "quiet", "verbose") and (config is None or _is_typed(context, name))
     }
     values = _parsed(typed)
-    model = {name: values.pop(name) for name in list(values) if name in _MODEL_FIELDS}
+    has_model = issubclass(kind, CommonOptions)
+    model = {name: values.pop(name) for name in list(values) if has_model and name in _MODEL_FIELDS}
     if config is None:
-        return kind(model=ModelOptions(**model), **values)
+        if has_model:
+            values["model"] = ModelOptions(**model)
+        return kind(**values)
     from ttd_core.config import load_config
 
     base = load_config(kind, Path(config), command)
-    return dataclasses.replace(base, model=dataclasses.replace(base.model, **model), **values)
+    if isinstance(base, CommonOptions):
+        values["model"] = dataclasses.replace(base.model, **model)
+    return dataclasses.replace(base, **values)
 
 
 def _is_typed(context: typer.Context, name: str) -> bool:

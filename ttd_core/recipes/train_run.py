@@ -5,7 +5,7 @@ Importing this module loads no torch; options are so refused before anything slo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +18,29 @@ if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
 
 
+METHODS = ("clip", "ttd", "tcl", "reclip", "trusty")
+"""What `--method` understands; this release trains the first one."""
+
+
 def _how(default: Any) -> Any:
     return field(default=default, metadata={"result": False})
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """Options of `ttd train --method clip`; see `ttd_core.recipes.train.TrainConfig` for their meaning.
+    """Options of `ttd train`; see `ttd_core.recipes.train.TrainConfig` for those not explained here.
+
+    Args:
+        method: one of `METHODS`.
+        out: folder of the run; None takes `<run_root>/train/<run id>`.
+        run_root: where runs are kept.
+        overwrite: start anew where a run of this name exists.
 
     Raises:
-        UsageError: a value is out of range, or the data is unknown.
+        UsageError: a value is out of range, the method is unknown or not there yet, or the data is unknown.
     """
 
+    method: str = "clip"
     data: str = "scenes:train"
     scenes: int = 30_000
     steps: int = 5800
@@ -43,9 +54,13 @@ class TrainOptions:
     threads: int = _how(1)
     workers: int = _how(1)
     cache: str | None = _how(None)
+    out: str | None = _how(None)
+    run_root: str = _how("runs")
+    overwrite: bool = _how(False)
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
+        self._check_method()
         if self.data != "scenes:train":
             raise UsageError(f"--data {self.data!r} is unknown", hint="scenes:train")
         for flag, value in (("--scenes", self.scenes), ("--steps", self.steps), ("--threads", self.threads)):
@@ -58,22 +73,27 @@ class TrainOptions:
         whole("--batch-size", self.batch_size, at_least=2)
         if self.scenes < self.batch_size:
             raise UsageError(
-                f"--scenes {self.scenes} and --batch-size {self.batch_size}: a batch needs that many scenes"
+                f"--scenes {self.scenes} is less than --batch-size {self.batch_size}",
+                hint=f"generate more scenes, or use --batch-size {max(2, self.scenes)}",
             )
         positive("--lr", self.lr)
         positive("--gated-lr", self.gated_lr)
 
+    def _check_method(self) -> None:
+        if self.method not in METHODS:
+            raise UsageError(f"--method {self.method!r} is unknown", hint=f"one of {', '.join(METHODS)}")
+        if self.method != "clip":
+            raise UsageError(
+                f"--method {self.method} is not there yet: this release trains with --method clip",
+                hint="CHANGELOG.md tells what each release brings",
+            )
 
-def run_training(
-    options: TrainOptions, run_root: str, out: str | None, overwrite: bool, command_line: str, report: Reporter
-) -> Path:
+
+def run_training(options: TrainOptions, command_line: str, report: Reporter) -> Path:
     """Train in a run directory, or go on with an interrupted training.
 
     Args:
         options: the settings.
-        run_root: where runs are kept.
-        out: this run's folder, None for `<run_root>/train/<run id>`.
-        overwrite: start anew.
         command_line: for the manifest.
         report: told about progress.
 
@@ -83,24 +103,25 @@ def run_training(
     Raises:
         RunError: the folder cannot be written or holds another training.
     """
-    name = run_id(RunName(model="clip", data=options.data.replace(":", "-"), other=changed_results(options)))
-    folder = None if out is None else Path(out)
+    name = run_id(RunName(model=options.method, data=options.data.replace(":", "-"), other=changed_results(options)))
+    kept = to_mapping(replace(options, overwrite=False))  # a repeated training must not erase itself
+    folder = None if options.out is None else Path(options.out)
     with open_run(
-        Path(run_root), "train", name, to_mapping(options), results=result_mapping(options), overwrite=overwrite,
+        Path(options.run_root), "train", name, kept, results=result_mapping(options), overwrite=options.overwrite,
         folder=folder, command_line=command_line,
     ) as run:  # fmt: skip
         weights = run.path / "weights" / "scenes.safetensors"
         if run.status == "done":
             report.info(f"already done: {run.path} (--overwrite starts anew)")
             return weights
-        return _train(options, run, overwrite, report)
+        return _train(options, run, report)
 
 
-def _train(options: TrainOptions, run: RunDirectory, overwrite: bool, report: Reporter) -> Path:
+def _train(options: TrainOptions, run: RunDirectory, report: Reporter) -> Path:
     from ttd_core.recipes.train import TrainConfig, train_clip
 
     folder = run.product("weights/scenes.safetensors").parent
-    if overwrite:
+    if options.overwrite:
         for checkpoint in folder.glob("*.pt"):
             checkpoint.unlink()
     config = TrainConfig(
