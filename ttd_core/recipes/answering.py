@@ -40,7 +40,7 @@ def answers(
     options: CommonOptions,
     samples: Iterable[Sample | BadRow],
     run: RunDirectory | None,
-    answer_batch: Callable[[Sequence[Sample]], Sequence[A | Skipped]],
+    answer_batch: Callable[[Sequence[Sample]], Iterable[A | Skipped]],
     from_json: Callable[[Mapping[str, Any]], A],
 ) -> Iterator[A | Skipped]:
     """Answer every row, in input order.
@@ -52,7 +52,8 @@ def answers(
         options: the batch size, and whether rows arrive one by one on standard input.
         samples: the rows.
         run: where finished rows are recorded, None for one-off calls.
-        answer_batch: answers samples in their order.
+        answer_batch: answers samples in their order; each answer is recorded as it comes, so that one that yields them
+            one by one loses nothing finished.
         from_json: reads a recorded row back.
     """
     recorded = {row["key"]: row for row in run.rows()} if run is not None else {}
