@@ -67,7 +67,7 @@ class TrainConfig:
     style: CaptionStyle = field(default_factory=CaptionStyle)
     seed: int = 0
     steps: int = 5800
-    gated_steps: int = 250
+    gated_steps: int = 0
     batch: int = 64
     lr: float = 2e-3
     gated_lr: float = 7e-4

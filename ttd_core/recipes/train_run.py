@@ -44,7 +44,7 @@ class TrainOptions:
     data: str = "scenes:train"
     scenes: int = 30_000
     steps: int = 5800
-    gated_steps: int = 250
+    gated_steps: int = 0
     batch_size: int = 64
     lr: float = 2e-3
     gated_lr: float = 7e-4
