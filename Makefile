@@ -70,7 +70,7 @@ docs: $(VENV)/.base
 pictures: $(VENV)/.base
 	rm -rf .pictures
 	$(BIN)/ttd demo --image examples/beach.png --text "a man with a red umbrella and two dogs on the beach" --out .pictures/demo
-	$(BIN)/ttd masks --image examples/beach.png --tags "umbrella,dogs,sea,sand" --scales 1.0,1.5 --hflip --pamr --out .pictures/masks
+	$(BIN)/ttd masks --image examples/beach.png --tags "umbrella,dogs,boat,sea" --scales 0.75,1.0,1.5 --hflip --pamr --out .pictures/masks
 	cp .pictures/demo/sheets/beach.png docs/pictures/demo.png
 	cp .pictures/masks/overlay/beach.png docs/pictures/masks.png
 	rm -rf .pictures

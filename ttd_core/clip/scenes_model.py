@@ -79,6 +79,7 @@ def scenes_info(arch: ScenesArchitecture, weights_name: str, sha256: str, logit_
         mean=MEAN,
         std=STD,
         image_size=96,
+        mask_size=128,  # best of 96, 128 and 192 for masks on scenes:val, with and without PAMR
         dense=dense,
         activation="gelu",
         calibration="softmax",
