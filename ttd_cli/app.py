@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _invoke(argv)
     except typer.TyperException as error:
-        message = error.format_message().rstrip(".")
+        message = error.format_message().rstrip(".").replace(": Value error, ", ": ")  # pydantic's word, within Typer
         if message:  # empty where no command was named, and help has been printed instead
             output.error(message, _usage_hint(error))
         return errors.USAGE

@@ -21,7 +21,7 @@ from ttd_core.errors import DataError
 from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.recorded import start_run
 from ttd_core.recipes.results import Skipped
-from ttd_core.recipes.samples import samples_of
+from ttd_core.recipes.samples import check_files, samples_of
 from ttd_core.runs import RunDirectory
 
 Chosen = TypeVar("Chosen", bound=CommonOptions)
@@ -58,6 +58,7 @@ def answer(
         TtdError: what options, recipe and run directory refuse.
     """
     options = resolve(context, kind, command)
+    check_files(options)
     many = takes_many(options)
     output = Output(Renderer(command, options.format, many), *verbosity(context))
     with contextlib.ExitStack() as stack:
@@ -73,7 +74,8 @@ def answer(
                 return
             if run.resumed:
                 output.info(f"going on with {run.path}: {len(run.finished_keys())} done before")
-        samples = bundled(options) if bundled and not options.source else samples_of(options, open_stdin())
+        named = bundled(options) if bundled and not options.source else None
+        samples = samples_of(options, open_stdin(), named)
         results = load_recipe()(options, samples, output, run, cache_folder())
         counts = _work(results, output, run, single=not many)
         output.end()

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ttd_core.recipes.checks import OWN_DENSE
 from ttd_core.registry import BACKBONES, DENSE
 
 INPUT = "Input"
@@ -28,6 +29,7 @@ def _complete(names: list[str]) -> Callable[[str], list[str]]:
 
 
 _MODELS = [*BACKBONES.names(), "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-L-14-336"]
+_DENSE_HELP = f"{', '.join(OWN_DENSE['scenes'])} (scenes); {', '.join(DENSE.names())} (open_clip)"
 
 # Input ---------------------------------------------------------------------------------------------------------------
 ImageOption = Annotated[str | None, typer.Option("--image", metavar="FILE", help="One picture.", rich_help_panel=INPUT)]
@@ -118,9 +120,9 @@ DenseOption = Annotated[
     typer.Option(
         "--dense",
         metavar="NAME",
-        help=f"How patch features are read: {', '.join(DENSE.names())}.",
+        help=f"How patch features are read: {_DENSE_HELP}.",
         show_default="the model's",
-        autocompletion=_complete(DENSE.names()),
+        autocompletion=_complete([*OWN_DENSE["scenes"], *DENSE.names()]),
         rich_help_panel=MODEL,
     ),
 ]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import typer
 
 from ttd_core.errors import UsageError
+from ttd_core.recipes.checks import not_empty
 from ttd_core.recipes.options import CommonOptions, ModelOptions
 from ttd_core.recipes.train_run import TrainOptions
 
@@ -27,6 +28,7 @@ def resolve(context: typer.Context, kind: type[Chosen], command: str) -> Chosen:
         UsageError: a value cannot be read, or the options contradict each other.
     """
     config = context.params.get("config")
+    not_empty("--config", config, "a run.yaml")
     typed = {
         name: value
         for name, value in context.params.items()

@@ -65,3 +65,10 @@ def test_the_same_call_again_is_recognised(ttd: Ttd, pairs: Pairs, weights: Path
     call = [command, "--image", pairs[0][0], "--tags", "sky", "--weights", weights]
     first, second = ttd(*call), ttd(*call)
     assert (first.code, second.code) == (0, 0) and first.out == second.out and "already done" in second.err
+
+
+def test_candidates_and_limit_reach_the_bundled_pictures(ttd: Ttd, weights: Path) -> None:
+    answer = ttd("demo", "--tags", "sky,dog", "--limit", "2", "--weights", weights, "--format", "jsonl")
+    rows = [json.loads(line) for line in answer.out.splitlines()]
+    assert answer.code == 0 and len(rows) == 2
+    assert [[candidate["tag"] for candidate in row["candidates"]] for row in rows] == [["sky", "dog"]] * 2

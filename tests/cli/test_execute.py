@@ -171,6 +171,7 @@ def test_out_names_the_runs_folder(ttd: Ttd, tmp_path: Path, recipe: Any) -> Non
 
 
 def test_a_single_bad_input_is_the_error(ttd: Ttd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").touch()
     monkeypatch.setattr(ttd_core.recipes.tags, "run_tags", lambda *_: iter([Skipped("a", "a.png: cut off", "mend it")]))
     assert ttd("tags", "--image", "a.png", "--text", "b") == (3, "", "error: a.png: cut off\nhint: mend it\n")
 

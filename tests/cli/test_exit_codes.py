@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,14 +49,33 @@ def test_every_expected_error_has_a_code() -> None:
         (["preprocess"], 2, ["ttd preprocess", "not there yet"]),
         (["prune"], 2, ["ttd prune", "not there yet"]),
         (["evaluate"], 2, ["ttd evaluate", "not there yet"]),
+        (["tags", "--image", "a.png", "--text", "b", "--dense", "clpi"], 2, ["--dense 'clpi'", "value, attention"]),
+        (["tags", "--image", "a.png", "--text", "b", "--templates", "opnai"], 2, ["opnai", "openai"]),
+        (["tags", "--image", "a.png", "--text", "b", "--templates", ""], 2, ["template", "hint: "]),
+        (["tags", "--text", "a", "--activation", "relu"], 2, ["'--activation': 'relu' is not one of"]),
+        (["tags", "--text", "a", "--seed", str(10**20)], 2, ["--seed 1000"]),
+        (["tags", "--text", "a", "--device", "gpu"], 2, ["--device 'gpu'", "cuda:N"]),
+        (["tags", "--text", "a", "--tags", ","], 2, ["--tags is empty"]),
+        (["tags", "--text", "a", "--out", ""], 2, ["--out is empty"]),
+        (["masks", "--image", "a.png", "--text", "b", "--run-root", " "], 2, ["--run-root is empty"]),
+        (["tags", "--text", "a", "--weights", ""], 2, ["--weights is empty"]),
+        (["tags", "--text", "a", "--config", ""], 2, ["--config is empty"]),
+        (["tags", "--image", "absent.png", "--text", "a"], 3, ["absent.png: no such file", "hint: --image"]),
+        (["tags", "--image", ".", "--text", "a"], 3, ["is a folder", "hint: --input ."]),
+        (["tags", "--text", "a", "--scorer", "list:absent"], 3, ["absent: no such file", "hint: --scorer list:FILE"]),
+        (["demo", "--text", "a"], 2, ["no picture", "ttd demo"]),
+        (["train", "--cache", ""], 2, ["--cache is empty"]),
+        (["train", "--scenes", "5"], 2, ["--scenes 5", "--batch-size 5"]),
         (["train", "--method", "ttd"], 2, ["--method ttd", "not there yet"]),
         (["train", "--method", "tdt"], 2, ["tdt", "clip"]),
         (["train", "--steps", "0"], 2, ["--steps", "0"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_mistakes_end_in_one_line(ttd: Ttd, arguments: list[str], code: int, parts: list[str]) -> None:
+def test_mistakes_end_in_one_line(ttd: Ttd, tmp_path: Path, arguments: list[str], code: int, parts: list[str]) -> None:
+    (tmp_path / "a.png").touch()
     answer = ttd(*arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]  # no run begins
     assert answer.code == code
     assert "Traceback" not in answer.err
     assert [part for part in parts if part not in answer.err] == []
@@ -63,6 +83,19 @@ def test_mistakes_end_in_one_line(ttd: Ttd, arguments: list[str], code: int, par
     assert len(lines) <= 2 and all(line.startswith(("error: ", "hint: ")) for line in lines)
     if arguments:
         assert answer.out == "" and lines
+
+
+def test_mistakes_are_told_before_torch_is_loaded(process: Any) -> None:
+    calls = [
+        ["tags", "--image", "absent.png", "--text", "a"],
+        ["tags", "--text", "a", "--dense", "clpi"],
+        ["masks", "--input", "absent", "--templates", "opnai"],
+        ["demo", "--input", "absent"],
+        ["train", "--steps", "0"],
+    ]
+    code = f"import sys; from ttd_cli.app import main\nfor call in {calls!r}: assert main(call) in (2, 3)\n"
+    done = process(code=code + "print('torch' in sys.modules)")
+    assert done.stdout == "False\n" and done.stderr.count("error: ") == len(calls)
 
 
 def test_no_arguments_print_help(ttd: Ttd) -> None:

@@ -5,6 +5,13 @@ from __future__ import annotations
 import math
 
 from ttd_core.errors import UsageError
+from ttd_core.registry import DENSE
+
+MAX_SEED = 2**32 - 1
+"""Largest seed that torch and NumPy both take."""
+
+OWN_DENSE = {"scenes": ("value", "attention"), "tcl": ("tcl",)}
+"""Models that read their dense features in ways of their own; all others take the strategies of the registry."""
 
 
 def finite(flag: str, value: float) -> None:
@@ -58,3 +65,24 @@ def not_both(first: str, first_value: object, second: str, second_value: object,
     """
     if first_value is not None and second_value is not None:
         raise UsageError(f"{first} and {second} contradict each other: {why}", hint="leave one of them out")
+
+
+def not_empty(flag: str, value: str | None, wanted: str) -> None:
+    """Refuse an empty or blank value, e.g. of a shell variable that is not set; None counts as not given.
+
+    Raises:
+        UsageError: the value is blank.
+    """
+    if value is not None and not value.strip():
+        raise UsageError(f"{flag} is empty", hint=f"name {wanted}, or leave {flag} out")
+
+
+def known_dense(model: str, dense: str) -> None:
+    """Refuse a dense strategy that the model does not have.
+
+    Raises:
+        UsageError: it has others.
+    """
+    known = OWN_DENSE.get(model) or DENSE.names()
+    if dense not in known:
+        raise UsageError(f"--dense {dense!r} is unknown to --model {model}", hint=f"one of {', '.join(known)}")

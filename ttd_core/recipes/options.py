@@ -7,11 +7,14 @@ marked `_how()` change how the work is done and not what comes out; they take no
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ttd_core.errors import UsageError
-from ttd_core.recipes.checks import finite, not_both, positive, share, whole
-from ttd_core.types import ModelSpec
+from ttd_core.recipes.checks import MAX_SEED, finite, not_both, not_empty, positive, share, whole
+from ttd_core.recipes.model_options import ModelOptions
+from ttd_core.text.prompts import template_set
+
+__all__ = ["CommonOptions", "DemoOptions", "MaskOptions", "ModelOptions", "TagOptions"]
 
 Candidates = Literal["words", "nouns", "phrases"]
 Selection = Literal["fixed", "relative", "top"]
@@ -22,56 +25,6 @@ PLAIN_SCORERS = ("pixel", "image", "text", "nouns")
 
 def _how(default: Any) -> Any:
     return field(default=default, metadata={"result": False})
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """Which model, and where it computes.
-
-    Args:
-        model: `scenes` (built in), `tcl`, or an open_clip architecture such as `ViT-B-16`.
-        pretrained: an open_clip pretrained tag, a weights file, or a folder holding one.
-        weights: a weights file of the model's own format (`tcl.pth`, safetensors, an OpenAI archive).
-        lora: a PEFT adapter folder or file applied on top.
-        dense: name of the dense strategy; None takes the model's own.
-        activation: `quickgelu` or `gelu`; None decides from the weights.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        threads: CPU threads; None leaves torch's choice.
-
-    Raises:
-        UsageError: `--pretrained` and `--weights` together, or `--pretrained` with the built-in model.
-    """
-
-    model: str = "scenes"
-    pretrained: str | None = None
-    weights: str | None = None
-    lora: str | None = None
-    dense: str | None = None
-    activation: Literal["quickgelu", "gelu"] | None = None
-    device: str = _how("auto")
-    threads: int | None = _how(None)
-
-    def __post_init__(self) -> None:
-        """Refuse contradictions."""
-        not_both("--pretrained", self.pretrained, "--weights", self.weights, "both name weights")
-        if self.model == "scenes" and self.pretrained is not None:
-            raise UsageError(
-                "--pretrained does not go with --model scenes, whose weights are built in",
-                hint=f"name an architecture, e.g. --model ViT-B-16 --pretrained {self.pretrained}",
-            )
-        for flag, value in (("--model", self.model), ("--device", self.device)):
-            if not value.strip():
-                raise UsageError(f"{flag} is empty")
-        if self.device not in ("auto", "cpu", "cuda", "mps") and not (
-            self.device.startswith("cuda:") and self.device[5:].isdecimal()
-        ):
-            raise UsageError(f"--device {self.device!r} is unknown", hint="one of auto, cpu, cuda, cuda:N, mps")
-        if self.threads is not None:
-            whole("--threads", self.threads, at_least=1)
-
-    def spec(self) -> ModelSpec:
-        """The part that says what to load."""
-        return ModelSpec(self.model, self.pretrained, self.weights, self.lora, self.dense, self.activation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,16 +113,16 @@ class CommonOptions:
         if self.save is False and self.out is not None:
             raise UsageError("--no-save and --out contradict each other", hint="leave one of them out")
         for flag, value in (("--image", self.image), ("--input", self.input), ("--tags-file", self.tags_file)):
-            if value is not None and not value.strip():
-                raise UsageError(f"{flag} is empty", hint=f"name a file: {flag} FILE")
+            not_empty(flag, value, "a file")
+        for flag, value in (("--out", self.out), ("--run-root", self.run_root)):
+            not_empty(flag, value, "a folder")
         if self.image == "-":
             raise UsageError("--image - is not supported", hint="pass a path, or JSON Lines with --input -")
         if self.tags is not None and not any(tag.strip() for tag in self.tags):
             raise UsageError("--tags is empty", hint='list words or phrases: --tags "umbrella,red ball"')
 
     def _check_column(self, flag: str, name: str | None) -> None:
-        if name is not None and not name.strip():
-            raise UsageError(f"{flag} is empty", hint=f"name a column of the list: {flag} NAME")
+        not_empty(flag, name, "a column of the list")
         if name is not None and self.input is None:
             raise UsageError(f"{flag} names a column of --input, which is missing", hint=f"add a list, or drop {flag}")
 
@@ -182,7 +135,7 @@ class CommonOptions:
                 raise UsageError(f"--scales {scale:g} is too large, expected factors up to 16")
         self._check_threshold()
         whole("--batch-size", self.batch_size, at_least=1)
-        whole("--seed", self.seed, at_least=0)
+        whole("--seed", self.seed, at_least=0, at_most=MAX_SEED)
         if self.image_size is not None:
             whole("--image-size", self.image_size, at_least=1, at_most=16384)
         if self.limit is not None:
@@ -195,6 +148,9 @@ class CommonOptions:
                     "the scale belongs to the softmax reading",
                     hint="use --calibration softmax, or leave --logit-scale out",
                 )
+
+        if self.templates is not None:
+            template_set(self.templates)
 
     def _check_threshold(self) -> None:
         if self.select == "top":
@@ -269,6 +225,8 @@ class MaskOptions(CommonOptions):
     binary: bool = False
     npz: bool = False
 
+    _command: ClassVar[str] = "masks"
+
     def __post_init__(self) -> None:
         """Refuse contradictions and a call without a picture."""
         super().__post_init__()
@@ -277,7 +235,7 @@ class MaskOptions(CommonOptions):
         if self.image is None and self.input is None:
             raise UsageError(
                 "no picture: --image and --input are both missing",
-                hint='e.g. ttd masks --image examples/beach.png --tags "umbrella,dog"',
+                hint=f'e.g. ttd {self._command} --image examples/beach.png --tags "umbrella,dog"',
             )
         if self.image is not None and self.text is None and self.tags is None and self.tags_file is None:
             raise UsageError(
@@ -289,6 +247,8 @@ class MaskOptions(CommonOptions):
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions(MaskOptions):
     """Options of `ttd demo`; with no input named, the bundled pictures are used."""
+
+    _command: ClassVar[str] = "demo"
 
     def __post_init__(self) -> None:
         """Allow a call that names nothing: it shows the bundled pictures."""

@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from ttd_core.data.files import show
 from ttd_core.data.inputs import read_samples
 from ttd_core.data.rows import BadRow, Columns
 from ttd_core.data.tag_lists import read_tag_list
+from ttd_core.errors import DataError, TtdError, WeightsError
 from ttd_core.recipes.options import CommonOptions, MaskOptions
 from ttd_core.types import Sample
 
 
-def samples_of(options: CommonOptions, stdin: BinaryIO | None = None) -> Iterator[Sample | BadRow]:
+def check_files(options: CommonOptions) -> None:
+    """Refuse files that are not there, before anything slow is loaded and before a run begins.
+
+    Raises:
+        DataError: a picture, a list, or a file of tags is missing.
+        WeightsError: a weights file is missing.
+    """
+    source = None if options.input == "-" else options.input
+    named: tuple[tuple[str | None, type[TtdError], str], ...] = (
+        (options.image, DataError, "--image takes the path of a picture"),
+        (source, DataError, "expected a folder, a picture, a list, or - for standard input"),
+        (options.tags_file, DataError, "--tags-file takes a file with one tag per line"),
+        (options.scorer.partition("list:")[2] or None, DataError, "--scorer list:FILE takes the tags of each caption"),
+        (options.model.weights, WeightsError, "--weights takes a file; open_clip's own weights go by --pretrained TAG"),
+    )
+    for path, error, hint in named:
+        if path is not None and not os.path.lexists(path):
+            raise error(f"{show(path)}: no such file", hint)
+    if options.image is not None and os.path.isdir(options.image):
+        raise DataError(f"{show(options.image)}: is a folder, expected a picture", f"--input {show(options.image)}")
+
+
+def samples_of(
+    options: CommonOptions, stdin: BinaryIO | None = None, bundled: Iterator[Sample | BadRow] | None = None
+) -> Iterator[Sample | BadRow]:
     """The inputs in their order, at most `options.limit`; `--tags` or `--tags-file` go to those without tags.
 
     Args:
         options: a validated set of options that names an input.
         stdin: read where a source is `-`; the caller keeps it open.
+        bundled: the rows of a call that names no input.
 
     Raises:
         DataError: a file, folder or tag list is missing or not readable at all; single bad rows come as `BadRow`.
     """
     tags = options.tags if options.tags_file is None else read_tag_list(options.tags_file)
-    return islice(_rows(options, stdin, tags), options.limit)
+    rows = _rows(options, stdin, tags) if bundled is None else _completed(bundled, tags, None)
+    return islice(rows, options.limit)
 
 
 def _rows(options: CommonOptions, stdin: BinaryIO | None, tags: tuple[str, ...] | None) -> Iterator[Sample | BadRow]:

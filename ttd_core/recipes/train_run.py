@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ttd_core.atomic import make_folder
 from ttd_core.config import changed_results, result_mapping, to_mapping
 from ttd_core.errors import UsageError
-from ttd_core.recipes.checks import positive, whole
+from ttd_core.recipes.checks import MAX_SEED, not_empty, positive, whole
 from ttd_core.runs import RunDirectory, RunName, open_run, run_id
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class TrainOptions:
     def __post_init__(self) -> None:
         """Refuse values out of range."""
         self._check_method()
+        for flag, folder in (("--out", self.out), ("--run-root", self.run_root), ("--cache", self.cache)):
+            not_empty(flag, folder, "a folder")
         if self.data != "scenes:train":
             raise UsageError(f"--data {self.data!r} is unknown", hint="scenes:train")
         for flag, value in (("--scenes", self.scenes), ("--steps", self.steps), ("--threads", self.threads)):
@@ -69,7 +72,7 @@ class TrainOptions:
             whole(flag, value, at_least=0)
         whole("--calibration-scenes", self.calibration_scenes, at_least=1)
         whole("--workers", self.workers, at_least=1)
-        whole("--seed", self.seed, at_least=0)
+        whole("--seed", self.seed, at_least=0, at_most=MAX_SEED)
         whole("--batch-size", self.batch_size, at_least=2)
         if self.scenes < self.batch_size:
             raise UsageError(
@@ -120,6 +123,8 @@ def run_training(options: TrainOptions, command_line: str, report: Reporter) -> 
 def _train(options: TrainOptions, run: RunDirectory, report: Reporter) -> Path:
     from ttd_core.recipes.train import TrainConfig, train_clip
 
+    if options.cache is not None:
+        make_folder(Path(options.cache))  # hours of drawing should not end here
     folder = run.product("weights/scenes.safetensors").parent
     if options.overwrite:
         for checkpoint in folder.glob("*.pt"):

@@ -53,8 +53,8 @@ def test_what_cannot_change_a_result_is_left_out_of_the_identity() -> None:
 
 
 def test_only_changed_options_are_named_as_changed() -> None:
-    options = TagOptions(text="x", threshold=0.6, model=ModelOptions(dense="maskclip", device="cpu"))
-    assert changed_results(options) == {"text": "x", "threshold": 0.6, "model.dense": "maskclip"}
+    options = TagOptions(text="x", threshold=0.6, model=ModelOptions(dense="attention", device="cpu"))
+    assert changed_results(options) == {"text": "x", "threshold": 0.6, "model.dense": "attention"}
 
 
 def test_the_hash_is_that_of_the_content_not_of_its_order() -> None:
