@@ -13,7 +13,7 @@ from ttd_core.recipes.demo import bundled_samples, run_demo
 from ttd_core.recipes.options import DemoOptions, ModelOptions
 from ttd_core.recipes.recorded import start_run
 from ttd_core.recipes.results import DemoResult
-from ttd_core.scenes.demo import demo_scenes
+from ttd_core.scenes.demo import DEMO_NAMES, demo_scenes
 from ttd_core.types import Sample
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -50,3 +50,27 @@ def test_listed_tags_make_one_panel_each(model: ModelOptions, tmp_path: Path) ->
 def test_the_committed_examples_are_the_pictures_that_the_code_draws() -> None:
     for name, scene in demo_scenes().items():
         assert np.array_equal(np.asarray(Image.open(EXAMPLES / f"{name}.png")), scene.image), name
+
+
+def test_a_missing_bundled_picture_is_drawn_again(tmp_path: Path) -> None:
+    chosen = DemoOptions(run_root=str(tmp_path))
+    list(bundled_samples(chosen))
+    lake = tmp_path / "demo" / "pictures" / "lake.png"
+    lake.unlink()
+    list(bundled_samples(chosen))
+    assert lake.is_file() and tuple(demo_scenes(32)) == DEMO_NAMES
+
+
+def test_pamr_changes_the_heat_maps_and_not_the_scores(model: ModelOptions, tmp_path: Path) -> None:
+    sheets, scores = [], []
+    for pamr in (False, True):
+        chosen = DemoOptions(model=model, run_root=str(tmp_path / str(pamr)), pamr=pamr)
+        run = start_run("demo", chosen, "")
+        assert run is not None
+        with run:
+            sample = Sample("beach", EXAMPLES / "beach.png", "an umbrella and a dog")
+            (result,) = run_demo(chosen, [sample], SilentReporter(), run)
+        assert isinstance(result, DemoResult)
+        sheets.append(np.asarray(Image.open(run.path / result.sheet)))
+        scores.append([score.score for score in result.tags.scores])
+    assert scores[0] == scores[1] and not np.array_equal(*sheets)

@@ -162,3 +162,23 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
 
 def _must_not_load(*_: object) -> None:
     raise AssertionError("a model was loaded")
+
+
+def test_an_only_word_is_judged_alone_instead_of_winning_by_default(pairs: Pairs) -> None:
+    (lone,) = answer(options(ModelOptions()), [Sample("a", pairs[0][0], "the elephant lamp")])
+    assert isinstance(lone, TagResult)
+    assert [(s.tag, s.selected) for s in lone.scores if s.score is not None] == [("lamp", False)]
+
+
+def test_listed_tags_of_a_model_that_only_compares_meet_rivals() -> None:
+    clip = ModelOptions("ViT-S-32-alt", "random")
+    path = Path(__file__).resolve().parents[2] / "examples" / "beach.png"
+    sample = Sample("a", path, None, ("umbrella",))
+    (default,) = answer(options(clip, templates="identity"), [sample])
+    (literal,) = answer(options(clip, templates="identity", calibration="softmax"), [sample])
+    assert isinstance(default, TagResult) and isinstance(literal, TagResult)
+    assert literal.scores[0].score == pytest.approx(1.0)
+    assert default.scores[0].score is not None and default.scores[0].score < 0.99
+    assert default.scores[0].runner_up is None
+    (own,) = answer(options(clip, templates="identity"), [Sample("b", path, None, ("blue sky",))])
+    assert isinstance(own, TagResult) and own.scores[0].score is not None

@@ -10,6 +10,7 @@ from ttd_core.data.inputs import read_samples
 from ttd_core.data.rows import BadRow
 from ttd_core.drawing.canvas import save_png
 from ttd_core.drawing.sheet import Panel, sheet
+from ttd_core.ops.masks import label_map
 from ttd_core.recipes.answering import answers
 from ttd_core.recipes.options import DemoOptions
 from ttd_core.recipes.products import Stems
@@ -19,6 +20,8 @@ from ttd_core.recipes.tags import TagAnswerer
 from ttd_core.types import Picture, Sample
 
 if TYPE_CHECKING:
+    import torch
+
     from ttd_core.protocols import Reporter
     from ttd_core.recipes.maps import Looked
     from ttd_core.runs import RunDirectory
@@ -48,11 +51,11 @@ def run_demo(
 
 def bundled_samples(options: DemoOptions) -> Iterator[Sample | BadRow]:
     """The hand-made scenes with their captions, drawn into `<run_root>/demo/pictures` where they are not there yet."""
-    from ttd_core.scenes.demo import write_demo
+    from ttd_core.scenes.demo import DEMO_NAMES, write_demo
 
     folder = Path(options.run_root) / "demo" / "pictures"
     listing = folder / "captions.jsonl"
-    if not listing.exists():
+    if not all(file.exists() for file in (listing, *(folder / f"{name}.png" for name in DEMO_NAMES))):
         write_demo(folder)
     return read_samples(str(listing))
 
@@ -86,12 +89,20 @@ class DemoAnswerer:
 
     def _draw(self, question: Question, picture: Picture, looked: Looked) -> DemoResult:
         tags = self._tagger.scored(question, looked)
+        maps = self._refined(looked, picture)
         panels = []
         for k, i in enumerate(question.known):
             score = tags.scores[i]
             place = None if score.x is None or score.y is None else (score.x, score.y)
-            panels.append(Panel(score.tag, looked.maps[k].float().cpu().numpy(), score.score, score.selected, place))
+            panels.append(Panel(score.tag, maps[k].float().cpu().numpy(), score.score, score.selected, place))
         return DemoResult(tags, self._save(question.sample, picture, panels))
+
+    def _refined(self, looked: Looked, picture: Picture) -> torch.Tensor:
+        """The maps as they are, or after PAMR; the scores beside them stay those of the unrefined maps."""
+        if not self._options.pamr:
+            return looked.maps
+        size = self._scorer.session.views.image_size
+        return label_map(looked.maps, picture.pixels, refine="pamr", image_size=size).scores
 
     def _save(self, sample: Sample, picture: Picture, panels: Sequence[Panel]) -> str:
         relative = f"sheets/{self._stems.stem(sample.key)}.png"

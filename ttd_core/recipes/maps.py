@@ -49,7 +49,8 @@ def look(
     reading: Reading,
     pictures: Sequence[Picture],
     tags: Sequence[torch.Tensor],
-    captions: Sequence[torch.Tensor | None] | None = None,
+    rivals: Sequence[torch.Tensor],
+    captions: Sequence[torch.Tensor | None],
 ) -> list[Looked]:
     """Compare every picture with its own texts.
 
@@ -58,20 +59,24 @@ def look(
         reading: how similarities become scores.
         pictures: B pictures of any sizes.
         tags: B tensors K×D, normalised; K may differ and may be 0.
+        rivals: B tensors R×D that compete with the tags and are not answered for; R may differ and may be 0.
         captions: B caption embeddings of D, or None.
 
     Returns:
         B results in the order of the pictures.
     """
-    captions = captions if captions is not None else [None] * len(pictures)
+    texts = [torch.cat(pair) for pair in zip(tags, rivals, strict=True)]
     views = session.views
     plans = [tuple(plan_sizes(p.size, session.info.patch, views.image_size, views.scales)) for p in pictures]
     results: list[Looked | None] = [None] * len(pictures)
     for group in group_by_shape(plans):
-        for part in _parts(session, group, plans[group[0]], tags):
-            texts, valid = _pad([tags[i] for i in part], session)
+        for part in _parts(session, group, plans[group[0]], texts):
+            padded, valid = _pad([texts[i] for i in part], session)
+            asked = [len(tags[i]) for i in part]
             heads = [captions[i] for i in part]
-            seen = _look_batch(session, reading, [pictures[i] for i in part], plans[part[0]], texts, valid, heads)
+            seen = _look_batch(
+                session, reading, [pictures[i] for i in part], plans[part[0]], padded, valid, asked, heads
+            )
             for i, looked in zip(part, seen, strict=True):
                 results[i] = looked
     return [looked for looked in results if looked is not None]
@@ -84,6 +89,7 @@ def _look_batch(
     plan: Sequence[tuple[int, int]],
     texts: torch.Tensor,
     valid: torch.Tensor,
+    asked: list[int],
     captions: list[torch.Tensor | None],
 ) -> Iterator[Looked]:
     info = session.info
@@ -116,8 +122,7 @@ def _look_batch(
     mean_pooled = torch.stack(pooled).mean(0)
     judged = reading.calibration == "sigmoid"
     caption_scores = average_maps([read(m, "sigmoid") for m in caption])[:, 0] if judged else None
-    for b, head in enumerate(captions):
-        k = int(valid[b].sum())
+    for b, (k, head) in enumerate(zip(asked, captions, strict=True)):
         yield Looked(
             maps=mean_scores[b, :k],
             cosines=mean_cosines[b, :k],

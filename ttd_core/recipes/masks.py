@@ -88,7 +88,7 @@ class MaskAnswerer:
         kept = [k for k, i in enumerate(question.known) if tags.scores[i].selected]
         names = [question.tags[question.known[k]] for k in kept]
         masks = label_map(
-            tag_mask_maps(looked, kept, self._scorer.reading(question.sample), session.given_reading),
+            tag_mask_maps(looked, kept, self._scorer.reading(question), session.alone_reading),
             picture.pixels,
             background=options.bg,
             refine=_refiner(options),
@@ -96,7 +96,7 @@ class MaskAnswerer:
         )
         caption = None
         if looked.caption is not None:
-            caption_map = caption_mask_map(looked, self._scorer.reading(question.sample), session.given_reading)
+            caption_map = caption_mask_map(looked, self._scorer.reading(question), session.alone_reading)
             caption = label_map(
                 caption_map[None],
                 picture.pixels,

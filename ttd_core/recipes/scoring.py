@@ -19,6 +19,7 @@ from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.results import Skipped, TagResult
 from ttd_core.recipes.session import Reading, Session, open_session
 from ttd_core.scenes.marks import is_marked
+from ttd_core.text.rivals import rivals_of
 from ttd_core.types import Picture, Sample, TagScore
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Question:
         tags: every candidate in order, scorable or not.
         known: positions of those the model can score.
         embeddings: len(known)×D.
+        rivals: R×D of texts that compete with the tags, R may be 0.
         caption: embedding of D, None without a caption.
         picture: decoded, None where none is needed.
     """
@@ -43,6 +45,7 @@ class Question:
     tags: tuple[str, ...]
     known: tuple[int, ...]
     embeddings: torch.Tensor
+    rivals: torch.Tensor
     caption: torch.Tensor | None
     picture: Picture | None
 
@@ -81,9 +84,13 @@ class Scorer:
                 )
         return self._session
 
-    def reading(self, sample: Sample) -> Reading:
-        """How this sample's scores are read: listed tags are judged one by one, a caption's words compete."""
-        return self.session.given_reading if sample.tags is not None else self.session.caption_reading
+    def reading(self, question: Question) -> Reading:
+        """How scores are read: listed tags and an only word are judged alone, a caption's words compete."""
+        return self._reading(question.sample, len(question.known))
+
+    def _reading(self, sample: Sample, count: int) -> Reading:
+        alone = sample.tags is not None or count < 2
+        return self.session.alone_reading if alone else self.session.caption_reading
 
     def questions(self, samples: Sequence[Sample], pictures: Sequence[Picture | Skipped | None]) -> list[Question]:
         """Candidates and text embeddings of a batch; each different text is encoded once."""
@@ -102,6 +109,7 @@ class Scorer:
                 tags=tags,
                 known=kept,
                 embeddings=embeddings[[rows[tags[i]] for i in kept]],
+                rivals=session.embed_tags(rivals_of(tags, self._reading(sample, len(kept)).rivals)),
                 caption=heads.get(sample.caption or ""),
                 picture=picture if isinstance(picture, Picture) else None,
             )
@@ -111,19 +119,18 @@ class Scorer:
     def look(self, questions: Sequence[Question]) -> list[Looked]:
         """Similarity maps of every question, in their order; all have pictures."""
         results: dict[int, Looked] = {}
-        for given in (False, True):
-            asked = [i for i, q in enumerate(questions) if (q.sample.tags is not None) is given]
-            if asked:
-                reading = self.reading(questions[asked[0]].sample)
-                pictures = [q.picture for i in asked if (q := questions[i]).picture is not None]
-                seen = look(
-                    self.session,
-                    reading,
-                    pictures,
-                    [questions[i].embeddings for i in asked],
-                    [questions[i].caption for i in asked],
-                )
-                results.update(zip(asked, seen, strict=True))
+        for reading in dict.fromkeys(map(self.reading, questions)):
+            asked = [i for i, question in enumerate(questions) if self.reading(question) == reading]
+            pictures = [q.picture for i in asked if (q := questions[i]).picture is not None]
+            seen = look(
+                self.session,
+                reading,
+                pictures,
+                [questions[i].embeddings for i in asked],
+                [questions[i].rivals for i in asked],
+                [questions[i].caption for i in asked],
+            )
+            results.update(zip(asked, seen, strict=True))
         return [results[i] for i in range(len(questions))]
 
     def load(self, samples: Sequence[Sample]) -> list[Picture | Skipped]:
@@ -210,15 +217,16 @@ class Scorer:
     def _text_scores(self, question: Question) -> torch.Tensor:
         if question.caption is None:
             return torch.zeros(len(question.known))
-        reading = self.reading(question.sample)
-        cosines = cosine_scores(question.caption[None], question.embeddings)
-        return calibrate(
-            cosines,
+        reading = self.reading(question)
+        texts = torch.cat([question.embeddings, question.rivals])
+        scores = calibrate(
+            cosine_scores(question.caption[None], texts),
             reading.calibration,
             logit_scale=reading.logit_scale,
             sigmoid_scale=reading.sigmoid_scale,
             sigmoid_bias=reading.sigmoid_bias,
-        )[0]
+        )
+        return scores[0, : len(question.known)]
 
     def _result(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,15 @@ from ttd_core.clip.load import load_backbone
 from ttd_core.errors import UsageError
 from ttd_core.recipes.options import MaskOptions
 from ttd_core.text.bank import TextBank
+from ttd_core.text.rivals import RIVALS
 
 if TYPE_CHECKING:
     from ttd_core.protocols import Backbone, Reporter
     from ttd_core.recipes.options import CommonOptions, ModelOptions
     from ttd_core.types import ModelInfo
+
+
+_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,14 @@ class Reading:
         calibration: `sigmoid`, `softmax`, `minmax` or `none`.
         logit_scale: factor of the softmax reading.
         sigmoid_scale, sigmoid_bias: of the sigmoid reading, None where the model has none.
+        rivals: texts that compete for every place without being answers, so that a lone tag can lose.
     """
 
     calibration: str
     logit_scale: float
     sigmoid_scale: float | None
     sigmoid_bias: float | None
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Session:
         device: where it computes.
         views: how pictures are shown to it.
         caption_reading: for the words of a caption, which compete with each other.
-        given_reading: for tags that the user listed, each to be judged on its own.
+        alone_reading: for tags that nothing says cover the picture: those a user listed, and a caption's only word.
         templates: prompt template set of the tags; captions go in as they stand.
     """
 
@@ -70,8 +76,9 @@ class Session:
     device: torch.device
     views: Views
     caption_reading: Reading
-    given_reading: Reading
+    alone_reading: Reading
     templates: str
+    _unknown: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     @property
     def info(self) -> ModelInfo:
@@ -81,7 +88,14 @@ class Session:
     def unknown_words(self, tag: str) -> list[str]:
         """Words of a tag outside a closed vocabulary; empty for open models."""
         check = getattr(self.backbone, "unknown_words", None)
-        return list(check(tag)) if check is not None else []
+        if check is None:
+            return []
+        known = self._unknown.get(tag)
+        if known is None:
+            known = self._unknown[tag] = list(check(tag))
+            if len(self._unknown) > _REMEMBERED:
+                self._unknown.clear()
+        return known
 
     def embed_tags(self, tags: Sequence[str]) -> torch.Tensor:
         """Prompt and encode tags: K×D, normalised, on the device."""
@@ -111,8 +125,8 @@ def open_session(options: CommonOptions, report: Reporter, cache: Path | None = 
     backbone = load_backbone(options.model.spec(), device, report)
     info = backbone.info
     default_size = (info.mask_size if isinstance(options, MaskOptions) else None) or info.image_size
-    # Without a caption nothing says that the tags cover the picture, so a model that can judge a tag alone does.
     alone = "sigmoid" if info.sigmoid_scale is not None else info.calibration
+    rivals = RIVALS if options.calibration is None and alone == "softmax" else ()
     return Session(
         backbone=backbone,
         # a closed vocabulary belongs to a model so small that encoding is faster than reading files
@@ -120,7 +134,7 @@ def open_session(options: CommonOptions, report: Reporter, cache: Path | None = 
         device=device,
         views=Views(options.image_size or default_size, options.scales, options.hflip),
         caption_reading=_reading(options, info, info.calibration),
-        given_reading=_reading(options, info, alone),
+        alone_reading=replace(_reading(options, info, alone), rivals=rivals),
         templates=options.templates or info.templates,
     )
 

@@ -20,6 +20,7 @@ from ttd_core.scenes.things import KINDS
 from ttd_core.scenes.vocabulary import COLOURS, PATTERNS
 
 DEMO_SIZE = 384
+DEMO_NAMES = ("beach", "street", "snow", "lake", "room", "meadow")
 
 
 @dataclass(frozen=True)
