@@ -49,8 +49,10 @@ class ScenesBackbone(nn.Module):
         height, width = images.shape[-2:]
         if height % self.info.patch or width % self.info.patch:
             raise ValueError(f"picture sides must be multiples of {self.info.patch}, got {height}x{width}")
-        native = self.visual(images)
-        dense = native if self.info.dense == "attention" else self.visual(images, value_only=True)
+        if self.info.dense == "attention":
+            dense = native = self.visual(images)
+        else:
+            native, dense = self.visual.both(images)
         return Encoded(
             # B×h×w×D -> B×D×h×w
             dense=F.normalize(dense, dim=-1).permute(0, 3, 1, 2),

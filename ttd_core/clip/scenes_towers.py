@@ -8,11 +8,13 @@ attention works on, and because loading the built-in model must need nothing but
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ttd_core.clip.neighbours import Mix, neighbour_mix
 from ttd_core.clip.word_tokenizer import END
 
 
@@ -49,15 +51,6 @@ class ScenesArchitecture:
         return 8
 
 
-def neighbourhood_mask(height: int, width: int, device: torch.device) -> torch.Tensor:
-    """N×N boolean, N = height·width: True where two cells of a grid are 3×3 neighbours."""
-    rows = torch.arange(height, device=device).repeat_interleave(width)
-    columns = torch.arange(width, device=device).repeat(height)
-    near_rows = (rows[:, None] - rows[None, :]).abs() <= 1
-    near_columns = (columns[:, None] - columns[None, :]).abs() <= 1
-    return near_rows & near_columns
-
-
 class Attention(nn.Module):
     """Multi-head attention with one input and one output matrix.
 
@@ -72,13 +65,12 @@ class Attention(nn.Module):
         self.in_proj = nn.Linear(width, 3 * width)
         self.out_proj = nn.Linear(width, width)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Attend from B×N×C to itself where the boolean N×N or B×1×N×N mask is True."""
+    def forward(self, x: torch.Tensor, mix: Mix) -> torch.Tensor:
+        """Map B×N×C to B×N×C; `mix` decides which tokens attend to which."""
         batch, tokens, width = x.shape
         # B×N×3C -> 3×B×heads×N×C/heads
         q, k, v = self.in_proj(x).view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.out_proj(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        return self.out_proj(mix(q, k, v).transpose(1, 2).reshape(batch, tokens, width))
 
     def value_path(self, x: torch.Tensor) -> torch.Tensor:
         """What each token says if it attends to itself alone: the value and output matrices, no mixing."""
@@ -98,10 +90,10 @@ class Block(nn.Module):
         self.c_fc = nn.Linear(width, 4 * width)
         self.c_proj = nn.Linear(4 * width, width)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor, value_only: bool = False) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, mix: Mix, value_only: bool = False) -> torch.Tensor:
         """Map B×N×C to B×N×C; `value_only` replaces attention by its value path and keeps residual and MLP."""
         normed = self.ln_1(x)
-        x = x + (self.attn.value_path(normed) if value_only else self.attn(normed, mask))
+        x = x + (self.attn.value_path(normed) if value_only else self.attn(normed, mix))
         return x + self.c_proj(F.gelu(self.c_fc(self.ln_2(x))))
 
 
@@ -138,16 +130,35 @@ class PictureTower(nn.Module):
 
     def forward(self, images: torch.Tensor, value_only: bool = False) -> torch.Tensor:
         """Map B×3×H×W normalised pictures to B×h×w×D, not normalised; h = H/8, or H/4 with the fine map."""
+        x, mix, fine = self._trunk(images)
+        return self._head(self._last(x, mix, value_only), fine)
+
+    def both(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The maps of `forward` without and with `value_only`; what they share is computed once."""
+        x, mix, fine = self._trunk(images)
+        return self._head(self._last(x, mix, False), fine), self._head(self._last(x, mix, True), fine)
+
+    def _trunk(self, images: torch.Tensor) -> tuple[torch.Tensor, Mix, torch.Tensor]:
+        """The tokens that enter the last block, B×N×C, how they attend, and the stride-4 stem features."""
         fine = self.conv2(self.conv1(images))
         x = self.patch_proj(self.conv3(fine))
         height, width = x.shape[-2:]
         x = x + self._positions(height, width)
         # B×C×h×w -> B×N×C
         x = x.flatten(2).transpose(1, 2)
-        mask = neighbourhood_mask(height, width, x.device)
-        for index, block in enumerate(self.blocks):
-            x = block(x, mask, value_only and index == len(self.blocks) - 1)
-        x = x.unflatten(1, (height, width))
+        mix = neighbour_mix(height, width, x.device)
+        for block in self.blocks[:-1]:
+            x = block(x, mix)
+        return x, mix, fine
+
+    def _last(self, x: torch.Tensor, mix: Mix, value_only: bool) -> torch.Tensor:
+        for block in self.blocks[-1:]:
+            x = block(x, mix, value_only)
+        return x
+
+    def _head(self, x: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
+        # the grid is half that of the stem features, rounded up as a convolution of stride 2 does
+        x = x.unflatten(1, (-(-fine.shape[-2] // 2), -(-fine.shape[-1] // 2)))
         if self.fine:
             x = self._fuse(x, fine)
         return self.proj(self.norm(x))
@@ -186,7 +197,8 @@ class TextTower(nn.Module):
         length = tokens.shape[1]
         x = self.embedding(tokens) + self.positions[:length]
         mask = torch.ones(length, length, dtype=torch.bool, device=tokens.device).tril()
+        mix = partial(F.scaled_dot_product_attention, attn_mask=mask)
         for block in self.blocks:
-            x = block(x, mask)
+            x = block(x, mix)
         end = (tokens == END).int().argmax(dim=1)
         return self.proj(self.norm(x[torch.arange(len(x), device=x.device), end]))

@@ -5,8 +5,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ttd_core.clip.neighbours import neighbourhood_mask
 from ttd_core.clip.scenes_model import ScenesBackbone, scenes_info
-from ttd_core.clip.scenes_towers import ScenesArchitecture, neighbourhood_mask
+from ttd_core.clip.scenes_towers import ScenesArchitecture
 from ttd_core.clip.scenes_weights import load_scenes_backbone, save_scenes_weights
 from ttd_core.errors import UsageError, WeightsError
 from ttd_core.protocols import Backbone
