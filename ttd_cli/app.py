@@ -32,13 +32,15 @@ app = typer.Typer(
 
 USE = "Use a model"
 MAKE = "Make a model"
+# Options of commands that are not there yet are answered by "not there yet", not by "no such option".
+PLANNED = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 app.command(rich_help_panel=USE)(tags)
 app.command(rich_help_panel=USE)(masks)
 app.command(rich_help_panel=USE)(demo)
-app.command(rich_help_panel=USE)(evaluate)
-app.command(rich_help_panel=MAKE)(preprocess)
-app.command(rich_help_panel=MAKE)(prune)
+app.command(rich_help_panel=USE, context_settings=PLANNED)(evaluate)
+app.command(rich_help_panel=MAKE, context_settings=PLANNED)(preprocess)
+app.command(rich_help_panel=MAKE, context_settings=PLANNED)(prune)
 app.command(rich_help_panel=MAKE)(train)
 
 

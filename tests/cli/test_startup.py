@@ -23,7 +23,7 @@ sys.exit(code)
         (["--version"], "ttd "),
         (["tags", "--help"], "--scorer"),
         (["masks", "--help"], "--pamr"),
-        (["demo", "--help"], "--bg"),
+        (["demo", "--help"], "--pamr"),
         (["train", "--help"], "--steps"),
         (["tags", "--text", "a dog on wet grass"], "dog\n"),
         (["tags", "--text", "a dog on wet grass", "--format", "jsonl"], '"dog"'),

@@ -79,13 +79,10 @@ class DemoAnswerer:
             str(row["files"]["sheet"]).removeprefix("sheets/").removesuffix(".png") for row in run.rows()
         )
 
-    def __call__(self, samples: Sequence[Sample]) -> list[DemoResult | Skipped]:
-        """Answer a batch in its order."""
-        results: dict[int, DemoResult | Skipped] = {}
-        shown = self._scorer.look_at(samples)
-        for i, item in enumerate(shown):
-            results[i] = item if isinstance(item, Skipped) else self._draw(*item)
-        return [results[i] for i in range(len(samples))]
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[DemoResult | Skipped]:
+        """Answer a batch in its order, each once its sheet is written."""
+        for item in self._scorer.look_at(samples):
+            yield item if isinstance(item, Skipped) else self._draw(*item)
 
     def _draw(self, question: Question, picture: Picture, looked: Looked) -> DemoResult:
         tags = self._tagger.scored(question, looked)

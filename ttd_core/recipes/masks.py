@@ -78,9 +78,10 @@ class MaskAnswerer:
         self._tagger = TagAnswerer(options, report, self._scorer)
         self._stems = Stems(_stem_of(row) for row in run.rows())
 
-    def __call__(self, samples: Sequence[Sample]) -> list[MaskResult | Skipped]:
-        """Answer a batch in its order."""
-        return [item if isinstance(item, Skipped) else self._answer(*item) for item in self._scorer.look_at(samples)]
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[MaskResult | Skipped]:
+        """Answer a batch in its order, each once its products are written."""
+        for item in self._scorer.look_at(samples):
+            yield item if isinstance(item, Skipped) else self._answer(*item)
 
     def _answer(self, question: Question, picture: Picture, looked: Looked) -> MaskResult:
         options, session = self._options, self._scorer.session

@@ -205,33 +205,23 @@ class TagOptions(CommonOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskOptions(CommonOptions):
-    """Options of `ttd masks`.
+class PictureOptions(CommonOptions):
+    """What `masks` and `demo` share: they need a picture and words to look for in it.
 
     Args:
         pamr: refine the maps with PAMR.
-        crf: refine the maps with a dense CRF.
-        bg: constant background score in 0..1.
-        binary: also write one black-and-white PNG per tag.
-        npz: also write the maps as `.npz`.
 
     Raises:
-        UsageError: both refiners are asked for, or no picture or no words are named.
+        UsageError: no picture or no words are named.
     """
 
     pamr: bool = False
-    crf: bool = False
-    bg: float = 0.4
-    binary: bool = False
-    npz: bool = False
 
     _command: ClassVar[str] = "masks"
 
     def __post_init__(self) -> None:
-        """Refuse contradictions and a call without a picture."""
+        """Refuse a call without a picture or without words."""
         super().__post_init__()
-        share("--bg", self.bg)
-        not_both("--pamr", self.pamr or None, "--crf", self.crf or None, "one refiner is applied")
         if self.image is None and self.input is None:
             raise UsageError(
                 "no picture: --image and --input are both missing",
@@ -245,7 +235,33 @@ class MaskOptions(CommonOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoOptions(MaskOptions):
+class MaskOptions(PictureOptions):
+    """Options of `ttd masks`.
+
+    Args:
+        crf: refine the maps with a dense CRF.
+        bg: constant background score in 0..1.
+        binary: also write one black-and-white PNG per tag.
+        npz: also write the maps as `.npz`.
+
+    Raises:
+        UsageError: both refiners are asked for, or a background out of range.
+    """
+
+    crf: bool = False
+    bg: float = 0.4
+    binary: bool = False
+    npz: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions."""
+        super().__post_init__()
+        share("--bg", self.bg)
+        not_both("--pamr", self.pamr or None, "--crf", self.crf or None, "one refiner is applied")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions(PictureOptions):
     """Options of `ttd demo`; with no input named, the bundled pictures are used."""
 
     _command: ClassVar[str] = "demo"
@@ -254,7 +270,5 @@ class DemoOptions(MaskOptions):
         """Allow a call that names nothing: it shows the bundled pictures."""
         if self.source:
             super().__post_init__()
-            return
-        CommonOptions.__post_init__(self)
-        share("--bg", self.bg)
-        not_both("--pamr", self.pamr or None, "--crf", self.crf or None, "one refiner is applied")
+        else:
+            CommonOptions.__post_init__(self)

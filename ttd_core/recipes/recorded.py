@@ -9,7 +9,7 @@ from typing import Any
 import ttd_core
 from ttd_core.config import changed_results, result_mapping, to_mapping
 from ttd_core.errors import WeightsError
-from ttd_core.recipes.options import CommonOptions, MaskOptions
+from ttd_core.recipes.options import CommonOptions, MaskOptions, PictureOptions
 from ttd_core.runs import RunDirectory, RunName, digest_files, digest_inputs, input_name, open_run, run_id
 
 _NAMED = {
@@ -50,7 +50,7 @@ def run_name(options: CommonOptions) -> str:
             scales=options.scales,
             size=options.image_size,
             hflip=options.hflip,
-            refiner=_refiner(masks),
+            refiner=_refiner(options),
             adapter=PurePath(model.lora).stem if model.lora else None,
             bg=masks.bg if masks else None,
             other=other,
@@ -85,10 +85,10 @@ def start_run(command: str, options: CommonOptions, command_line: str) -> RunDir
     )
 
 
-def _refiner(masks: MaskOptions | None) -> str | None:
-    if masks is None:
-        return None
-    return "pamr" if masks.pamr else "crf" if masks.crf else None
+def _refiner(options: CommonOptions) -> str | None:
+    if isinstance(options, MaskOptions) and options.crf:
+        return "crf"
+    return "pamr" if isinstance(options, PictureOptions) and options.pamr else None
 
 
 def _local_weights(options: CommonOptions) -> list[Path]:

@@ -14,7 +14,7 @@ from ttd_core.data.inputs import read_samples
 from ttd_core.data.rows import BadRow, Columns
 from ttd_core.data.tag_lists import read_tag_list
 from ttd_core.errors import DataError, TtdError, WeightsError
-from ttd_core.recipes.options import CommonOptions, MaskOptions
+from ttd_core.recipes.options import CommonOptions, PictureOptions
 from ttd_core.types import Sample
 
 
@@ -63,7 +63,7 @@ def _rows(options: CommonOptions, stdin: BinaryIO | None, tags: tuple[str, ...] 
     if options.input is not None:
         # Scorers that never look at pictures keep them all the same: under their paths, which are the keys, the answers
         # of two scorers can be compared. None asks of every row what the first one had.
-        pictures = True if isinstance(options, MaskOptions) else None
+        pictures = True if isinstance(options, PictureOptions) else None
         columns = Columns(options.image_column, options.text_column, options.tags_column, options.id_column)
         rows = read_samples(options.input, stdin=stdin, columns=columns, need_image=pictures)
         yield from _completed(rows, tags, None)

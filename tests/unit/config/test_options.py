@@ -55,15 +55,22 @@ def test_tags_refuses(values: dict[str, Any], flags: list[str]) -> None:
 @pytest.mark.parametrize(
     ("values", "flags"),
     [
-        ({"text": "a"}, ["--image", "--input"]),
-        ({"image": "a.png"}, ["--image"]),
         ({"image": "a.png", "text": "b", "pamr": True, "crf": True}, ["--pamr", "--crf"]),
         ({"image": "a.png", "text": "b", "bg": 1.1}, ["--bg", "1.1"]),
         ({"image": "a.png", "text": "b", "bg": NAN}, ["--bg", "nan"]),
     ],
 )
+def test_masks_refuses(values: dict[str, Any], flags: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        MaskOptions(**values)
+    assert [flag for flag in flags if flag not in caught.value.message] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "flags"), [({"text": "a"}, ["--image", "--input"]), ({"image": "a.png"}, ["--image"])]
+)
 @pytest.mark.parametrize("kind", [MaskOptions, DemoOptions])
-def test_masks_and_demo_refuse(kind: type[MaskOptions], values: dict[str, Any], flags: list[str]) -> None:
+def test_masks_and_demo_need_a_picture_and_words(kind: type[Any], values: dict[str, Any], flags: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         kind(**values)
     assert [flag for flag in flags if flag not in caught.value.message] == []
