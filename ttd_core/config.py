@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from ttd_core.errors import UsageError
 from ttd_core.registry import near_matches
-from ttd_core.yaml_files import dump_yaml, read_yaml
+from ttd_core.yaml_files import read_yaml
 
 C = TypeVar("C")
 
@@ -105,11 +105,6 @@ def load_config(cls: type[C], path: Path, command: str | None = None) -> C:
         flagged = [line for key, line in lines.items() if _flag(key) in error.message.split()]
         where = f"{path}, line {flagged[0]}" if flagged else str(path)
         raise UsageError(f"{where}: {error.message}", hint=error.hint) from error
-
-
-def config_yaml(config: Any, command: str) -> str:
-    """The text of a `run.yaml`: the subcommand, then every field of the dataclass."""
-    return dump_yaml({"command": command, **to_mapping(config)})
 
 
 def _flag(key: str) -> str:

@@ -61,7 +61,13 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
+def _section(dumper: yaml.SafeDumper, values: dict[str, Any]) -> yaml.MappingNode:
+    """One key a line, so that a message about a key can name its line."""
+    return dumper.represent_mapping("tag:yaml.org,2002:map", values, flow_style=False)
+
+
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(dict, _section)
 for _tag, _pattern, _first in _CORE_SCHEMA:
     _Loader.add_implicit_resolver(_tag, _pattern, [c if c != "\0" else "" for c in _first])
     _Dumper.add_implicit_resolver(_tag, _pattern, [c if c != "\0" else "" for c in _first])

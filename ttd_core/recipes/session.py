@@ -160,7 +160,11 @@ def choose_device(options: ModelOptions) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices")
+        count = torch.cuda.device_count()
+        hint = "use --device cpu" if not count else f"use --device cuda:0 to cuda:{count - 1}, or cpu"
+        raise UsageError(
+            f"--device {name}: this machine has {count or 'no'} CUDA device{'s' if count > 1 else ''}", hint
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UsageError(f"--device {name}: this machine has no MPS device")
+        raise UsageError(f"--device {name}: this machine has no MPS device", hint="use --device cpu")
     return device

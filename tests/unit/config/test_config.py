@@ -8,13 +8,13 @@ from ttd_core.config import (
     canonical_json,
     changed_results,
     config_hash,
-    config_yaml,
     load_config,
     result_mapping,
     to_mapping,
 )
 from ttd_core.errors import UsageError
 from ttd_core.recipes.options import DemoOptions, MaskOptions, ModelOptions, TagOptions
+from ttd_core.yaml_files import dump_yaml
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,13 @@ from ttd_core.recipes.options import DemoOptions, MaskOptions, ModelOptions, Tag
 )
 def test_options_survive_the_way_through_yaml(options: TagOptions | MaskOptions | DemoOptions, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
-    path.write_text(config_yaml(options, "x"), encoding="utf-8")
+    path.write_text(dump_yaml({"command": "x", **to_mapping(options)}), encoding="utf-8")
     assert load_config(type(options), path, "x") == options
 
 
 def test_a_file_of_another_command_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
-    path.write_text(config_yaml(TagOptions(text="x"), "tags"))
+    path.write_text(dump_yaml({"command": "tags", **to_mapping(TagOptions(text="x"))}))
     with pytest.raises(UsageError, match="ttd tags"):
         load_config(MaskOptions, path, "masks")
 
@@ -65,3 +65,10 @@ def test_the_hash_is_that_of_the_content_not_of_its_order() -> None:
 def test_nan_has_no_canonical_form() -> None:
     with pytest.raises(ValueError, match="Out of range"):
         canonical_json({"a": float("nan")})
+
+
+def test_each_key_of_a_written_configuration_stands_on_a_line_of_its_own() -> None:
+    text = dump_yaml({"command": "train", "steps": 3, "model": {"model": "tcl", "lora": None}, "scales": [1.0, 0.5]})
+    assert text.splitlines() == [
+        "command: train", "steps: 3", "model:", "  model: tcl", "  lora: null", "scales: [1.0, 0.5]",
+    ]  # fmt: skip
