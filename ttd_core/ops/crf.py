@@ -73,11 +73,10 @@ def dense_crf(picture: np.ndarray, probabilities: np.ndarray, config: CrfConfig 
     present = np.arange(len(probabilities))
     if not config.every_label:
         present = np.unique(probabilities.argmax(axis=0))
+    if len(present) == len(probabilities) > 1:
+        return _mean_field(picture, probabilities, config)
     result = np.zeros(probabilities.shape, dtype=np.float32)
-    if len(present) == 1:
-        result[present] = 1
-        return result
-    result[present] = _mean_field(picture, probabilities[present], config)
+    result[present] = 1 if len(present) == 1 else _mean_field(picture, probabilities[present], config)
     return result
 
 

@@ -26,7 +26,9 @@ class Masks:
     Args:
         labels: H×W uint8, or uint16 beyond 254 tags: 0 background, k + 1 the k-th map. `labels > 0` is the union of the
             tags; made from the caption's single map it is the caption mask.
-        scores: K×h×w float, the maps after refinement on the grid where it took place, without the background.
+        scores: K×h×w float, the maps after refinement, without the background. Their grid is bounded whatever the
+            size of the picture: that of the maps given, or after a refinement that of `pamr_size`, on which marginals
+            of the CRF from a finer grid are averaged. After the CRF a tag that won nowhere beforehand has 0.
     """
 
     labels: np.ndarray
@@ -52,7 +54,7 @@ def label_map(
         background: score of the background in 0..1; a tag must exceed it, equal scores go to the background.
         refine: None, `pamr` or `crf`.
         image_size: PAMR runs where the shorter side has at most this many pixels (see `pamr_size`); the CRF runs at
-            the picture's own size up to `crf.max_pixels`.
+            the picture's own size up to `crf.max_pixels`, and only its scores are returned at that of PAMR.
         pamr_iterations: how often PAMR lets the values flow.
         pamr_dilations: its distances in pixels.
         crf: settings of the dense CRF, None for the published ones.
@@ -78,25 +80,11 @@ def label_map(
         maps = pamr(colours, resize_maps(maps[None], grid).float(), pamr_iterations, pamr_dilations)[0]
     # 2. the background is one more channel of constant score
     stack = torch.cat([torch.full_like(maps[:1], background), maps])
-    # 3. the CRF weighs all channels, background included
+    # 3. the CRF weighs the channels that win somewhere, background included
     if refine == "crf":
-        stack = _after_crf(stack, picture, crf or CrfConfig())
+        return _after_crf(stack, picture, image_size, crf or CrfConfig())
     # 4. arg-max at the picture's own size
     return Masks(argmax_at(stack, size), stack[1:])
-
-
-def threshold_mask(score_map: torch.Tensor, size: tuple[int, int], threshold: float) -> np.ndarray:
-    """Where one map exceeds a threshold, whatever the other tags say (the masks of several tags may overlap).
-
-    Args:
-        score_map: h×w float.
-        size: H and W in pixels.
-        threshold: strictly exceeded inside the mask.
-
-    Returns:
-        H×W bool.
-    """
-    return argmax_at(torch.stack([torch.full_like(score_map, threshold), score_map]), size) > 0
 
 
 def argmax_at(stack: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
@@ -149,11 +137,22 @@ def resize_picture(picture: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
     return F.interpolate(pixels, size=size, mode="bilinear", align_corners=False, antialias=True)
 
 
-def _after_crf(stack: torch.Tensor, picture: np.ndarray, config: CrfConfig) -> torch.Tensor:
-    """C×h×w scores → C×H×W marginals, at the picture's own size or what `max_pixels` allows of it."""
-    height, width = picture.shape[:2]
-    share = min(1.0, math.sqrt(config.max_pixels / (height * width)))
-    grid = max(1, int(height * share)), max(1, int(width * share))
+def _after_crf(stack: torch.Tensor, picture: np.ndarray, image_size: int, config: CrfConfig) -> Masks:
+    """Refine C×h×w scores, background first, at the picture's own size or what `max_pixels` allows of it.
+
+    Only channels that win a pixel are ever held at that size, so a long list of tags costs no more than a short one.
+    """
+    size = (picture.shape[0], picture.shape[1])
+    share = min(1.0, math.sqrt(config.max_pixels / (size[0] * size[1])))
+    grid = max(1, int(size[0] * share)), max(1, int(size[1] * share))
+    present = np.arange(len(stack)) if config.every_label else np.unique(argmax_at(stack, grid))
+    present = present.astype(np.uint8 if len(stack) <= 255 else np.uint16)
+    chosen = torch.from_numpy(present.astype(np.int64)).to(stack.device)
     colours = resize_picture(picture, grid)[0].permute(1, 2, 0).contiguous().numpy()
-    scores = resize_maps(stack[None].float(), grid)[0].cpu().numpy()
-    return torch.from_numpy(dense_crf(colours, scores, config)).to(stack.device)
+    likely = resize_maps(stack[chosen][None].float(), grid)[0].cpu().numpy()
+    marginals = torch.from_numpy(dense_crf(colours, likely, config))
+    coarse = pamr_size(grid, image_size)
+    averaged = marginals if coarse == grid else F.interpolate(marginals[None], coarse, mode="area")[0]
+    scores = torch.zeros(len(stack), *coarse, device=stack.device)
+    scores[chosen] = averaged.to(stack.device)
+    return Masks(present[argmax_at(marginals, size)], scores[1:])

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 
 from ttd_core.errors import UsageError
 from ttd_core.ops import masks as masks_module
-from ttd_core.ops.crf import CrfConfig
-from ttd_core.ops.masks import argmax_at, label_map, pamr_size, threshold_mask
+from ttd_core.ops.crf import CrfConfig, dense_crf
+from ttd_core.ops.masks import argmax_at, label_map, pamr_size
 
 
 def example(height: int = 40, width: int = 52) -> tuple[torch.Tensor, np.ndarray]:
@@ -19,6 +19,12 @@ def example(height: int = 40, width: int = 52) -> tuple[torch.Tensor, np.ndarray
     maps[0, 1:4, :3] = 0.8
     maps[1, 1:4, 3:] = 0.7
     return maps, picture
+
+
+def exceeding(score_map: torch.Tensor, picture: np.ndarray, threshold: float) -> np.ndarray:
+    """H×W bool, where one map exceeds a threshold at the picture's size."""
+    whole = F.interpolate(score_map[None, None], size=picture.shape[:2], mode="bilinear", align_corners=False)
+    return whole[0, 0].numpy() > threshold
 
 
 def test_labels_are_the_arg_max_over_background_and_tags_at_the_pictures_size() -> None:
@@ -64,14 +70,14 @@ def test_the_background_wins_equal_scores_and_everything_above_the_maps() -> Non
 def test_a_single_map_gives_the_mask_of_a_caption() -> None:
     maps, picture = example()
     foreground = label_map(maps[:1], picture, background=0.4).labels > 0
-    np.testing.assert_array_equal(foreground, threshold_mask(maps[0], picture.shape[:2], 0.4))
+    np.testing.assert_array_equal(foreground, exceeding(maps[0], picture, 0.4))
     assert 0 < foreground.mean() < 0.5
 
 
 def test_the_union_of_tags_is_where_the_strongest_exceeds_the_background() -> None:
     maps, picture = example()
     union = label_map(maps, picture, background=0.4).labels > 0
-    either = threshold_mask(maps[0], picture.shape[:2], 0.4) | threshold_mask(maps[1], picture.shape[:2], 0.4)
+    either = exceeding(maps[0], picture, 0.4) | exceeding(maps[1], picture, 0.4)
     np.testing.assert_array_equal(union, either)
 
 
@@ -96,6 +102,46 @@ def test_the_scores_lie_where_the_refinement_took_place() -> None:
     assert label_map(maps, picture, refine="pamr", image_size=60).scores.shape == (2, 60, 90)
     small = label_map(maps, picture, refine="crf", crf=CrfConfig(max_pixels=600, iterations=2))
     assert small.scores.shape == (2, 20, 30) and small.labels.shape == (600, 900)
+
+
+@pytest.mark.parametrize("config", [CrfConfig(), CrfConfig(every_label=True), CrfConfig(max_pixels=900)])
+def test_the_crf_decides_as_if_every_channel_had_been_enlarged(config: CrfConfig) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (40, 52, 3), dtype=np.uint8)
+    maps = torch.rand(9, 5, 6, generator=torch.Generator().manual_seed(4))
+    maps[[2, 5, 8]] = 0.05  # win nowhere
+    grid = (40, 52) if config.max_pixels > 2080 else (26, 34)
+    stack = torch.cat([torch.full_like(maps[:1], 0.4), maps])
+    whole = F.interpolate(stack[None], size=grid, mode="bilinear", align_corners=False)[0].numpy()
+    colours = masks_module.resize_picture(picture, grid)[0].permute(1, 2, 0).contiguous().numpy()
+    marginals = torch.from_numpy(dense_crf(colours, whole, config))
+    found = label_map(maps, picture, refine="crf", crf=config)
+    np.testing.assert_array_equal(found.labels, argmax_at(marginals, (40, 52)))
+    torch.testing.assert_close(found.scores, marginals[1:], rtol=0, atol=1e-3)  # enlarging rounds by batch
+    assert found.labels.dtype == np.uint8
+
+
+def test_the_crf_enlarges_only_what_wins_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: list[int] = []
+
+    def count(picture: np.ndarray, probabilities: np.ndarray, config: CrfConfig) -> np.ndarray:
+        handed.append(len(probabilities))
+        return dense_crf(picture, probabilities, config)
+
+    monkeypatch.setattr(masks_module, "dense_crf", count)
+    maps, picture = example()
+    many = torch.cat([maps, torch.zeros(300, 5, 6)])
+    labels = label_map(many, picture, refine="crf").labels
+    assert handed == [3]
+    assert labels.dtype == np.uint16
+    np.testing.assert_array_equal(labels, label_map(maps, picture, refine="crf").labels)
+
+
+def test_scores_after_the_crf_are_averages_on_a_bounded_grid() -> None:
+    maps, picture = example(60, 80)
+    fine = label_map(maps, picture, refine="crf").scores
+    coarse = label_map(maps, picture, refine="crf", image_size=30).scores
+    assert fine.shape == (2, 60, 80) and coarse.shape == (2, 30, 40)
+    torch.testing.assert_close(coarse, F.avg_pool2d(fine, 2))
 
 
 def test_pamr_runs_at_the_models_size_and_never_enlarges() -> None:
