@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+# Pairs of candidates compared at once by `peaks`; with the index of the strongest, about 100 MB.
+_PAIRS = 8_000_000
+
 
 def cosine_maps(dense: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
     """Similarity of every text at every place.
@@ -73,13 +76,35 @@ def peaks(maps: torch.Tensor, valid: torch.Tensor | None = None) -> Peaks:
     flat = maps.flatten(2)  # B K h·w
     place = flat.argmax(dim=2)  # B K; torch promises the first among equals
     score = flat.gather(2, place[..., None]).squeeze(2)
-    there = flat.gather(2, place[:, None, :].expand(-1, count, -1)).clone()  # B K(candidate) K(whose peak)
-    there.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
     if valid is not None:
-        there.masked_fill_(~valid[:, :, None], -torch.inf)
         score = score.masked_fill(~valid, 0)
-    strength, runner_up = there.max(dim=1)
-    return Peaks(score, place // width, place % width, runner_up.masked_fill(strength == -torch.inf, -1))
+    return Peaks(score, place // width, place % width, _runners_up(flat, place, valid))
+
+
+def _runners_up(flat: torch.Tensor, place: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+    """The strongest other candidate at each candidate's place, B×K int64, -1 where there is none.
+
+    Every candidate is read at the places of a few others at a time: all against all is K×K, gigabytes for long lists.
+
+    Args:
+        flat: B×K×(h·w) maps.
+        place: B×K int64, a cell for each candidate.
+        valid: B×K bool or None.
+    """
+    batch, count, _ = flat.shape
+    found = torch.empty_like(place)
+    some = max(1, _PAIRS // (batch * count))
+    for first in range(0, count, some):
+        cells = place[:, first : first + some]
+        # B K(candidate) S(whose peak)
+        there = flat.gather(2, cells[:, None, :].expand(-1, count, -1))
+        own = torch.arange(cells.shape[1], device=flat.device)
+        there[:, first + own, own] = -torch.inf
+        if valid is not None:
+            there.masked_fill_(~valid[:, :, None], -torch.inf)
+        strength, runner_up = there.max(dim=1)
+        found[:, first : first + some] = runner_up.masked_fill(strength == -torch.inf, -1)
+    return found
 
 
 def cell_to_pixel(row: int, column: int, grid: tuple[int, int], picture: tuple[int, int]) -> tuple[int, int]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ttd_core.ops import similarity
 from ttd_core.ops.similarity import cell_to_pixel, cosine_maps, cosine_scores, peaks
 
 
@@ -50,6 +51,32 @@ def test_padding_is_nobodys_runner_up() -> None:
     found = peaks(maps, torch.tensor([[True, True, False], [True, False, False]]))
     assert found.score[0, 2] == 0 and found.runner_up[0, 0] == 1 and found.runner_up[1, 0] == -1
     assert peaks(maps[:, :0]).score.shape == (2, 0)
+
+
+@pytest.mark.parametrize("pairs", [1, 2 * 7, 3 * 2 * 7])
+def test_comparing_a_few_candidates_at_a_time_changes_nothing(pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = torch.rand(2, 7, 3, 4, generator=torch.Generator().manual_seed(3)).mul(5).round()  # with equals
+    valid = torch.tensor([[True] * 7, [True, False, True, True, False, True, False]])
+    whole = peaks(maps, valid)
+    monkeypatch.setattr(similarity, "_PAIRS", pairs)
+    parts = peaks(maps, valid)
+    for name in ("score", "row", "column", "runner_up"):
+        assert torch.equal(getattr(parts, name), getattr(whole, name)), name
+
+
+def test_no_comparison_of_candidates_exceeds_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[int] = []
+    gather = torch.Tensor.gather
+    monkeypatch.setattr(similarity, "_PAIRS", 500)
+
+    def noted(tensor: torch.Tensor, dim: int, index: torch.Tensor) -> torch.Tensor:
+        shapes.append(index.numel())
+        return gather(tensor, dim, index)
+
+    monkeypatch.setattr(torch.Tensor, "gather", noted)
+    found = peaks(torch.rand(1, 100, 3, 4, generator=torch.Generator().manual_seed(3)))
+    assert max(shapes) <= 500
+    assert (found.runner_up != torch.arange(100)).all()
 
 
 def test_a_cell_points_to_its_middle_inside_the_picture() -> None:
