@@ -19,8 +19,10 @@ def select(
 ) -> torch.Tensor:
     """Decide on every candidate.
 
-    `fixed` keeps scores of at least `value`. `relative` keeps scores of at least `value` times the image's best score.
-    `top` keeps the `value` best, the earlier candidate first where scores are equal. NaN scores are never kept.
+    `fixed` keeps scores of at least `value`. `relative` keeps scores of at least `value` times the image's best score;
+    below a negative best, as of cosines, it allows the same distance: best - (1 - value)·|best|, so that the best
+    itself is kept. `top` keeps the `value` best, the earlier candidate first where scores are equal. NaN scores are
+    never kept.
 
     Args:
         scores: B×K float.
@@ -44,7 +46,8 @@ def select(
     if rule == "fixed":
         kept = ranked >= value
     elif rule == "relative":
-        kept = ranked >= value * best
+        # the two are equal for a positive best up to rounding; a share of a negative one lies above it
+        kept = ranked >= torch.where(best >= 0, value * best, best - (1 - value) * best.abs())
     else:
         kept = _ranks(ranked) < value
     kept &= eligible

@@ -17,6 +17,18 @@ def test_relative_keeps_a_share_of_the_images_best() -> None:
     assert select(SCORES, "relative", 0.5).tolist() == [[True, True, True, False], [True, True, False, True]]
 
 
+def test_relative_keeps_the_best_and_its_likes_where_all_scores_are_negative() -> None:
+    scores = torch.tensor([[-0.1, -0.14, -0.16, -0.9], [0.0, -0.1, -0.2, -0.3]])
+    assert select(scores, "relative", 0.5).tolist() == [[True, True, False, False], [True, False, False, False]]
+    assert select(scores, "relative", 1.0).tolist() == [[True, False, False, False], [True, False, False, False]]
+
+
+def test_relative_keeps_nothing_where_there_is_no_score() -> None:
+    nothing = torch.full((1, 2), float("nan"))
+    assert not select(nothing, "relative", 0.5).any()
+    assert not select(-SCORES, "relative", 0.5, valid=torch.zeros(2, 4, dtype=torch.bool)).any()
+
+
 def test_top_keeps_the_best_and_the_earlier_of_equals() -> None:
     assert select(SCORES, "top", 2).tolist() == [[True, True, False, False], [True, False, False, True]]
     assert select(torch.tensor([[0.5, 0.7, 0.5, 0.5]]), "top", 2).tolist() == [[True, True, False, False]]
