@@ -49,8 +49,8 @@ def answer(
         context: what was typed.
         command: the subcommand.
         kind: its options.
-        load_recipe: gives a function that yields one result or `Skipped` per input, in order; inputs finished before
-            come from the record.
+        load_recipe: gives a function that yields one result or `Skipped` per input, in order, and records it in the
+            run; inputs finished before come from the record.
         bundled: the inputs of a call that names none.
 
     Raises:
@@ -67,25 +67,42 @@ def answer(
             stack.enter_context(run)
             output.detail(f"run {run.path}")
             if run.status == "done":
-                for row in run.rows():
-                    output.result(_printed(row, run))
-                output.end()
-                output.info(f"already done: {_counted(run.manifest['counts'])}, {run.path} (--overwrite starts anew)")
+                _replay(options, output, run, single=not many)
                 return
             if run.resumed:
-                output.info(f"going on with {run.path}: {len(run.finished_keys())} done before")
+                output.info(f"going on with {run.path}: {run.done} done before")
         named = bundled(options) if bundled and not options.source else None
         samples = samples_of(options, open_stdin(), named)
         results = load_recipe()(options, samples, output, run, cache_folder())
-        counts = _work(results, output, run, single=not many)
+        counts, folders = _work(results, output, run, single=not many)
         output.end()
         if not any(counts.values()):
             raise DataError(f"no rows in {options.input or 'standard input'}")
-        _close(options, output, run, counts)
+        if run is not None:
+            run.finish("failed" if _failed(options, counts) else "done", counts)
+            output.info(f"{_counted(counts)}: {run.path}{_spelled(folders)}")
+        elif counts["skipped"]:
+            output.info(_counted(counts))
+        if _failed(options, counts):
+            raise typer.Exit(DATA)
 
 
-def _work(results: Iterator[Any], output: Output, run: RunDirectory | None, single: bool) -> dict[str, int]:
+def _replay(options: CommonOptions, output: Output, run: RunDirectory, single: bool) -> None:
+    """Print the answers of a finished run as it printed them, and end as it would end with the present options."""
+    rows = (Skipped(row["key"], row["error"], row.get("hint")) if "error" in row else row for row in run.outcomes())
+    counts, _ = _work(rows, output, run, single)
+    output.end()
+    output.info(f"already done: {_counted(counts)}, {run.path} (--overwrite starts anew)")
+    if _failed(options, counts):
+        raise typer.Exit(DATA)
+
+
+def _work(
+    results: Iterator[Any], output: Output, run: RunDirectory | None, single: bool
+) -> tuple[dict[str, int], set[str]]:
+    """Print what comes; returns the counts, and which folders of the run hold products."""
     counts = {"done": 0, "skipped": 0}
+    folders: set[str] = set()
     for item in results:
         if isinstance(item, Skipped):
             if single:  # nothing to go on with: the reason is the answer
@@ -94,23 +111,15 @@ def _work(results: Iterator[Any], output: Output, run: RunDirectory | None, sing
             output.warning(f"skipped {item.key}: {item.reason}", item.hint)
             output.skipped(item.to_json())
             continue
-        row = item.to_json()
-        if run is not None:
-            run.record(item.key, row)
+        row = item if isinstance(item, dict) else item.to_json()
         counts["done"] += 1
+        folders.update(name.split("/")[0] for name in row.get("files", {}).values() if "/" in name)
         output.result(_printed(row, run))
-    return counts
+    return counts, folders
 
 
-def _close(options: CommonOptions, output: Output, run: RunDirectory | None, counts: dict[str, int]) -> None:
-    failed = counts["skipped"] > 0 and not options.keep_going
-    if run is not None:
-        run.finish("failed" if failed else "done", counts)
-        output.info(f"{_counted(counts)}: {run.path}{_folders(run)}")
-    elif counts["skipped"]:
-        output.info(_counted(counts))
-    if failed:
-        raise typer.Exit(DATA)
+def _failed(options: CommonOptions, counts: dict[str, int]) -> bool:
+    return counts["skipped"] > 0 and not options.keep_going
 
 
 def _printed(row: dict[str, Any], run: RunDirectory | None) -> dict[str, Any]:
@@ -118,12 +127,11 @@ def _printed(row: dict[str, Any], run: RunDirectory | None) -> dict[str, Any]:
     return {**row, "folder": str(run.path)} if run is not None and row.get("files") else row
 
 
-def _folders(run: RunDirectory) -> str:
-    """Which of a run's folders hold its products: one as a path, several in brackets."""
-    names = {name.split("/")[0] for row in run.rows() for name in row.get("files", {}).values() if "/" in name}
-    if len(names) == 1:
-        return f"/{names.pop()}"
-    return f" ({', '.join(sorted(names))})" if names else ""
+def _spelled(folders: set[str]) -> str:
+    """The folders that hold products: one as a path, several in brackets."""
+    if len(folders) == 1:
+        return f"/{next(iter(folders))}"
+    return f" ({', '.join(sorted(folders))})" if folders else ""
 
 
 def _counted(counts: dict[str, int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,30 +13,30 @@ import pytest
 import ttd_core.recipes.masks
 import ttd_core.recipes.tags
 from tests.cli.conftest import Ttd
-from ttd_core.data.rows import BadRow
 from ttd_core.errors import RunError
+from ttd_core.recipes.answering import answers
 from ttd_core.recipes.results import Skipped
+from ttd_core.types import Sample
 
 
 @dataclass
 class Echo:
-    """Answers every row with its key; raises what it is told to after some rows."""
+    """Answers every row with its key, but for those it is told to skip; raises what it is told to after some rows."""
 
     stop_after: int | None = None
     stop_with: BaseException | None = None
     worked: int = 0
+    skip: tuple[str, ...] = ()
 
     def __call__(self, options: Any, samples: Any, report: Any, run: Any, cache: Any) -> Iterator[Any]:
-        finished = run.finished_keys() if run is not None else frozenset()
-        for sample in samples:
-            if isinstance(sample, BadRow):
-                yield Skipped(sample.origin, sample.message, sample.hint)
-                continue
-            if sample.key not in finished:
-                if self.stop_with is not None and self.worked == self.stop_after:
-                    raise self.stop_with
-                self.worked += 1
-            yield _Row(sample.key)
+        return answers(options, samples, run, self._echo, lambda row: _Row(row["key"]))
+
+    def _echo(self, batch: Sequence[Sample]) -> Iterator[_Row | Skipped]:
+        for sample in batch:
+            if self.stop_with is not None and self.worked == self.stop_after:
+                raise self.stop_with
+            self.worked += 1
+            yield Skipped(sample.key, "not today", "mend it") if sample.key in self.skip else _Row(sample.key)
 
 
 @dataclass
@@ -117,6 +117,27 @@ def test_skipped_rows_are_named_counted_and_end_with_3(ttd: Ttd, tmp_path: Path,
     assert json.loads((run_folder(tmp_path) / "manifest.json").read_text())["status"] == "failed"
     kept = ttd("tags", "--input", "captions.jsonl", "--keep-going")
     assert kept.code == 0 and "2 done, 2 skipped" in kept.err
+
+
+def test_a_finished_run_answers_as_it_did_with_its_skipped_rows_and_code(ttd: Ttd, tmp_path: Path, recipe: Any) -> None:
+    call = ("tags", "--input", captions(tmp_path, 5, broken=(1,)), "--format", "json")
+    recipe(skip=("k0", "k3"))
+    first = ttd(*call, "--keep-going")
+    assert first.code == 0 and "2 done, 3 skipped" in first.err
+    again = recipe()
+    for flag, code in (((), 3), (("--keep-going",), 0)):
+        repeated = ttd(*call, *flag)
+        assert (repeated.code, repeated.out, again.worked) == (code, first.out, 0)
+        assert "already done: 2 done, 3 skipped" in repeated.err and repeated.err.count("hint: mend it") == 2
+
+
+def test_rows_mended_since_take_their_places(ttd: Ttd, tmp_path: Path, recipe: Any) -> None:
+    call = ("tags", "--input", captions(tmp_path))
+    recipe(skip=("k0", "k2"))
+    assert ttd(*call).code == 3
+    recipe()
+    for _ in range(2):
+        assert ttd(*call).out == "".join(f"k{i}\tdog\n" for i in range(4))
 
 
 def test_quiet_leaves_data_and_errors(ttd: Ttd, tmp_path: Path, recipe: Any) -> None:

@@ -56,24 +56,30 @@ def answers(
             one by one loses nothing finished.
         from_json: reads a recorded row back.
     """
-    recorded = {row["key"]: row for row in run.rows()} if run is not None else {}
     streaming = "-" in (options.input, options.text)
     batches = ready_batches if streaming else fixed_batches
+    begin = 0
     for batch in batches(samples, options.batch_size):
-        todo = [row for row in batch if isinstance(row, Sample) and row.key not in recorded]
+        known = {row.key: found for row in batch if isinstance(row, Sample) and run and (found := run.row(row.key))}
+        todo = [row for row in batch if isinstance(row, Sample) and row.key not in known]
         new = iter(answer_batch(todo) if todo else ())
-        for row in batch:
-            if isinstance(row, BadRow):
-                answer: A | Skipped = Skipped(row.origin, row.message, row.hint)
-            elif row.key in recorded:
-                answer = from_json(recorded[row.key])
-            else:
-                answer = next(new)
-                if run is not None and not isinstance(answer, Skipped):
-                    run.record(row.key, answer.to_json())
-            if run is not None and isinstance(answer, Skipped):
-                run.log("skipped", key=answer.key, reason=answer.reason)
+        for position, row in enumerate(batch, start=begin):
+            if isinstance(row, Sample) and row.key in known:
+                yield from_json(known[row.key])
+                continue
+            answer = next(new) if isinstance(row, Sample) else Skipped(row.origin, row.message, row.hint)
+            if run is not None:
+                _record(run, answer, position)
             yield answer
+        begin += len(batch)
+
+
+def _record(run: RunDirectory, answer: Answer | Skipped, position: int) -> None:
+    if isinstance(answer, Skipped):
+        run.record_skipped(answer.key, answer.reason, answer.hint, position)
+        run.log("skipped", key=answer.key, reason=answer.reason)
+    else:
+        run.record(answer.key, answer.to_json(), position)
 
 
 def load_pictures(samples: Sequence[Sample]) -> list[Picture | Skipped]:

@@ -3,28 +3,31 @@
 runs/<command>/<run id>/
 run.yaml            every option; `--config run.yaml` repeats the run
 manifest.json       versions, digests, counts, status, times, command line
-<command>.jsonl     one line per finished input
+<command>.jsonl     one line per input, as they were finished
 log.jsonl           events with their times
+.lock, .begun       who is at work, and on which products
 ...                 the products
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
-from ttd_core.atomic import make_folder, write_text
+from ttd_core.atomic import make_folder, write_error, write_text
 from ttd_core.config import canonical_json
 from ttd_core.errors import RunError
-from ttd_core.runs.index import Index, read_rows
+from ttd_core.runs.found import BEGUN, MANIFEST, begun, is_product, read_manifest, refuse_other, remove_run
+from ttd_core.runs.index import Index
+from ttd_core.runs.lock import lock_folder
 from ttd_core.runs.manifest import now, provenance
 from ttd_core.yaml_files import dump_yaml
 
 Status = Literal["running", "done", "failed", "cancelled"]
-MANIFEST = "manifest.json"
 
 
 class RunDirectory:
@@ -34,18 +37,20 @@ class RunDirectory:
         path: the folder, which exists.
         command: the subcommand.
         manifest: what is known so far; written on every change of status.
+        lock: closed together with the run.
 
     Attributes:
         resumed: whether rows of an earlier, unfinished run were found.
     """
 
-    def __init__(self, path: Path, command: str, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, command: str, manifest: dict[str, Any], lock: IO[bytes]) -> None:
         self.path = path
         self.command = command
         self.manifest = manifest
+        self._lock = lock
         self._index = Index(path / f"{command}.jsonl")
-        self._finished = {row["key"] for row in self._index.rows}
-        self.resumed = bool(self._finished)
+        self._begun = set(begun(path))
+        self.resumed = self._index.done > 0
 
     @property
     def status(self) -> Status:
@@ -53,16 +58,29 @@ class RunDirectory:
         status: Status = self.manifest["status"]
         return status
 
-    def finished_keys(self) -> frozenset[str]:
-        """Keys of the inputs that need no more work."""
-        return frozenset(self._finished)
+    @property
+    def done(self) -> int:
+        """How many inputs are finished."""
+        return self._index.done
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The recorded rows, in the order they were finished."""
-        return list(self._index.rows)
+    def finished_keys(self) -> frozenset[str]:
+        """Keys of the inputs that need no more work; reads every row, where `row` reads one."""
+        return frozenset(row["key"] for row in self.rows())
+
+    def row(self, key: str) -> dict[str, Any] | None:
+        """The recorded row of an input, None while it is not finished."""
+        return self._index.find(key)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The recorded rows in the order of the input, read one by one."""
+        return self._index.rows()
+
+    def outcomes(self) -> Iterator[dict[str, Any]]:
+        """Like `rows`, and in their places the inputs that were skipped: `key`, `error` and perhaps `hint`."""
+        return self._index.rows(skipped=True)
 
     def product(self, relative: str) -> Path:
-        """Where a product goes; its folder is created.
+        """Where a product goes; its folder is created, and until its row is recorded it is known as begun.
 
         Args:
             relative: path below the run's folder with `/` between parts.
@@ -70,28 +88,44 @@ class RunDirectory:
         Raises:
             RunError: the path leaves the run's folder, or the folder cannot be created.
         """
-        pure = PurePosixPath(relative)
-        if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in relative:
+        if not is_product(relative):
             raise RunError(f"product path {relative!r} leaves the run's folder {self.path}")
-        target = self.path / pure
+        target = self.path / PurePosixPath(relative)
         make_folder(target.parent)
+        if relative not in self._begun:
+            self._write_begun(json.dumps(relative) + "\n", "a")
+            self._begun.add(relative)
         return target
 
-    def record(self, key: str, row: Mapping[str, Any]) -> None:
+    def record(self, key: str, row: Mapping[str, Any], position: int | None = None) -> None:
         """Mark an input as finished, once its products are written; a key already recorded is left as it is.
 
         Args:
             key: the sample's key.
             row: what is known about it, JSON values only. A mapping `files` (name -> path relative to the folder) lists
                 its products; `--overwrite` removes them.
+            position: its place in the input, by default after all others.
 
         Raises:
             RunError: the row cannot be written.
         """
-        if key in self._finished:
+        if self._index.find(key) is not None:
             return
-        self._index.append({**row, "key": key})
-        self._finished.add(key)
+        self._index.append({**row, "key": key}, position)
+        files = row.get("files")
+        if self._begun and isinstance(files, Mapping):
+            self._begun.difference_update(files.values())
+            if not self._begun:
+                self._write_begun("", "w")
+
+    def record_skipped(self, key: str, error: str, hint: str | None, position: int) -> None:
+        """Note that an input could not be answered, so that a finished run can say so again.
+
+        Raises:
+            RunError: the row cannot be written.
+        """
+        row = {"key": key, "error": error} | ({"hint": hint} if hint is not None else {})
+        self._index.append(row, position)
 
     def log(self, event: str, **values: Any) -> None:
         """Append an event with its time to `log.jsonl`. Best effort: a full disk is noticed by the products."""
@@ -108,7 +142,8 @@ class RunDirectory:
         self._write_manifest()
 
     def finish(self, status: Status, counts: Mapping[str, int] | None = None) -> None:
-        """Write the final status, the counts and the end time."""
+        """Write the final status, the counts and the end time, once every row is on disk."""
+        self._index.sync()
         self.manifest.update(status=status, counts=dict(counts or self.manifest["counts"]), ended=now())
         self._write_manifest()
         self.log(status, counts=self.manifest["counts"])
@@ -123,15 +158,36 @@ class RunDirectory:
         """Close the index; an exception that is passing through decides the status of an unfinished run."""
         try:
             if kind is not None and self.status == "running":
-                self.manifest["counts"]["done"] = len(self._finished)
+                self.manifest["counts"]["done"] = self.done
                 self.finish("failed" if issubclass(kind, Exception) else "cancelled")
         except RunError:  # the disk that stopped the run also stops this note: the first message is the useful one
             pass
         finally:
             self._index.close()
+            if not self._begun:
+                with suppress(OSError):
+                    (self.path / BEGUN).unlink(missing_ok=True)
+            self._lock.close()
+
+    def _write_begun(self, text: str, mode: str) -> None:
+        path = self.path / BEGUN
+        try:
+            with path.open(mode, encoding="ascii") as stream:
+                stream.write(text)
+        except OSError as error:
+            raise write_error(path, error) from error
 
     def _write_manifest(self) -> None:
-        write_text(self.path / MANIFEST, json.dumps(self.manifest, indent=2) + "\n")
+        write_manifest(self.path, self.manifest)
+
+
+def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write `manifest.json`, whole or not at all.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    write_text(path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
 
 def open_run(
@@ -173,85 +229,31 @@ def open_run(
         "weights_sha256": weights_sha256,
         "inputs_sha256": inputs_sha256,
     }
-    found = _read_manifest(path, overwrite)
-    if found is None and (path / "run.yaml").exists():
-        raise RunError(f"{path} holds a run.yaml that ttd did not write", hint="choose another folder with --out")
-    if found is not None and overwrite:
-        _remove_products(path, str(found.get("command", command)))
-        found = None
-    if found is not None:
-        _refuse_other(path, found, command, identity)
-    manifest = found if found is not None else {
-        "command": command, "run_id": run_id, "status": "running", "counts": {}, **identity, "started": now(),
-    }  # fmt: skip
-    run = RunDirectory(path, command, manifest)
-    if run.status != "done":
-        try:
+    read_manifest(path, command, overwrite)  # before the lock: nothing is left in a folder that is not ours
+    lock = lock_folder(path)
+    try:
+        found = read_manifest(path, command, overwrite)
+        if found is not None and overwrite:
+            remove_run(path, found["command"])
+            found = None
+        if found is not None:
+            refuse_other(path, found, command, identity)
+        manifest = found if found is not None else {
+            "command": command, "run_id": run_id, "status": "running", "counts": {}, **identity, "started": now(),
+        }  # fmt: skip
+        if manifest["status"] != "done":
             manifest.update(status="running", seed=options.get("seed"), command_line=command_line, **provenance())
             manifest["counts"].setdefault("done", 0)
-            run.note()  # before run.yaml: a run.yaml without a manifest is somebody else's
+            write_manifest(path, manifest)  # before all others: without a manifest they are somebody else's
+        run = RunDirectory(path, command, manifest, lock)
+    except BaseException:
+        lock.close()
+        raise
+    if run.status != "done":
+        try:
             write_text(path / "run.yaml", dump_yaml({"command": command, **options}))
-            run.log("resumed" if run.resumed else "started", command_line=command_line)
         except BaseException:
             run.__exit__(None, None, None)
             raise
+        run.log("resumed" if run.resumed else "started", command_line=command_line)
     return run
-
-
-def _read_manifest(path: Path, overwrite: bool) -> dict[str, Any] | None:
-    file = path / MANIFEST
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        if overwrite and (path / "run.yaml").exists():
-            return {}
-        raise RunError(f"{file}: not readable ({error})", hint="start the run anew with --overwrite") from error
-    if not isinstance(found, dict) or "status" not in found or "command" not in found:
-        raise RunError(f"{file}: not written by ttd", hint="choose another folder with --out, or another --run-root")
-    found.setdefault("counts", {})
-    return found
-
-
-def _refuse_other(path: Path, found: Mapping[str, Any], command: str, identity: Mapping[str, Any]) -> None:
-    hint = "start it anew with --overwrite, or choose another place with --run-root or --out"
-    if found["command"] != command:
-        raise RunError(f"{path} holds a run of `ttd {found['command']}`, not of `ttd {command}`", hint=hint)
-    old, new = found.get("options") or {}, identity["options"]
-    differing = [
-        f"{key}: {json.dumps(old.get(key))} there, {json.dumps(new.get(key))} now"
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
-    ]
-    for key, what in (("weights_sha256", "weights"), ("inputs_sha256", "inputs")):
-        if found.get(key) != identity[key]:
-            differing.append(f"{what}: sha256 {_short(found.get(key))} there, {_short(identity[key])} now")
-    if differing:
-        raise RunError(f"{path} holds a run with other settings ({'; '.join(differing)})", hint=hint)
-
-
-def _short(digest: object) -> str:
-    return str(digest)[:12] if digest else "none"
-
-
-def _remove_products(path: Path, command: str) -> None:
-    """Remove what the index lists and ttd's own files; anything else in the folder is not ours to delete."""
-    index = path / f"{command}.jsonl"
-    try:
-        rows = read_rows(index)
-    except RunError:
-        rows = []  # a damaged index is a reason to overwrite, not an obstacle
-    ours = [index, path / "log.jsonl", path / "run.yaml", path / MANIFEST]
-    base = path.resolve()
-    for row in rows:
-        files = row.get("files")
-        for name in files.values() if isinstance(files, dict) else ():
-            target = path / str(name)
-            if target.resolve().is_relative_to(base):
-                ours.insert(0, target)
-    for file in ours:
-        try:
-            file.unlink(missing_ok=True)
-        except OSError as error:
-            raise RunError(f"cannot remove {file}: {(error.strerror or 'refused').lower()}") from error

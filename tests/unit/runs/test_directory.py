@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ def test_a_finished_run_holds_what_it_should(tmp_path: Path) -> None:
     assert found["seed"] == 3 and found["device"] == "cpu" and found["command_line"] == "ttd tags --text a"
     assert found["inputs_sha256"] == "ab" * 32 and found["weights_sha256"] == "cd" * 32
     assert {"ttd", "commit", "python", "platform", "packages", "started", "ended"} <= set(found)
-    assert {p.name for p in run.path.iterdir()} == {"run.yaml", "manifest.json", "tags.jsonl", "log.jsonl", "masks"}
+    assert {p.name for p in run.path.iterdir()} == {
+        "run.yaml", "manifest.json", "tags.jsonl", "log.jsonl", "masks", ".lock",
+    }  # fmt: skip
     events = [json.loads(line)["event"] for line in (run.path / "log.jsonl").read_text().splitlines()]
     assert events == ["started", "done"]
 
@@ -89,7 +92,7 @@ def test_recording_twice_keeps_the_first(tmp_path: Path) -> None:
     with begin(tmp_path) as run:
         run.record("a", {"n": 1})
         run.record("a", {"n": 2})
-        assert run.rows() == [{"n": 1, "key": "a"}]
+        assert list(run.rows()) == [{"n": 1, "key": "a"}]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,7 @@ def test_overwrite_removes_products_and_nothing_else(tmp_path: Path) -> None:
         run.record("a", {"files": {"labels": "masks/a.png", "bad": "../../../outside.txt"}})
         run.finish("done")
     with begin(tmp_path, overwrite=True, options=OPTIONS | {"seed": 9}) as again:
-        assert again.status == "running" and not again.rows()
+        assert again.status == "running" and not list(again.rows())
     assert not (run.path / "masks" / "a.png").exists()
     assert (run.path / "notes.txt").exists() and outside.exists()
 
@@ -141,10 +144,10 @@ def test_overwrite_mends_a_damaged_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="manifest"):
         begin(tmp_path)
     with begin(tmp_path, overwrite=True) as again:
-        assert not again.rows()
+        assert not list(again.rows())
 
 
-@pytest.mark.parametrize("name", ["run.yaml", "manifest.json"])
+@pytest.mark.parametrize("name", ["run.yaml", "manifest.json", "tags.jsonl", "log.jsonl"])
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "theirs"
     folder.mkdir()
@@ -162,9 +165,110 @@ def test_a_run_of_another_command_is_refused(tmp_path: Path) -> None:
         open_run(tmp_path, "masks", "y", OPTIONS, folder=tmp_path / "x")
 
 
-def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
-    with begin(tmp_path), pytest.raises(RunError, match="another process"):
-        begin(tmp_path)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_run_that_is_being_written_is_not_touched(tmp_path: Path, overwrite: bool) -> None:
+    with begin(tmp_path) as run:
+        run.product("masks/a.png").write_bytes(b"png")
+        run.record("a", {"files": {"labels": "masks/a.png"}})
+        with pytest.raises(RunError, match="another process"):
+            begin(tmp_path, overwrite=overwrite)
+        run.record("b", {})
+        run.finish("done", {"done": 2})
+    assert (run.path / "masks" / "a.png").exists() and manifest(tmp_path)["counts"] == {"done": 2}
+    assert [row["key"] for row in begin(tmp_path).rows()] == ["a", "b"]
+
+
+def test_the_lock_outlives_an_overwriting(tmp_path: Path) -> None:
+    with begin(tmp_path) as run:
+        locked = (run.path / ".lock").stat().st_ino
+    with begin(tmp_path, overwrite=True):
+        assert (run.path / ".lock").stat().st_ino == locked
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"command": "../victim"},
+        {"command": "/tmp/victim"},
+        {"command": ["tags"]},
+        {"run_id": None},
+        {"status": "odd"},
+        {"options": []},
+        {"counts": "many"},
+        {"counts": {"skipped": "x"}},
+    ],
+)
+def test_a_manifest_that_is_not_ours_removes_nothing(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with begin(tmp_path) as run:
+        pass
+    victim = run.path.parent / "victim.jsonl"
+    victim.write_text("mine")
+    (run.path / "manifest.json").write_text(json.dumps(manifest(tmp_path) | changes))
+    for overwrite in (False, True):
+        with pytest.raises(RunError, match="not written by ttd"):
+            begin(tmp_path, overwrite=overwrite)
+    assert victim.read_text() == "mine" and (run.path / "run.yaml").exists()
+
+
+def test_a_product_behind_a_link_out_of_the_folder_is_left_alone(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "a.png").write_bytes(b"png")
+    with begin(tmp_path) as run:
+        (run.path / "masks").symlink_to(theirs)
+        run.product("masks/a.png")
+        run.record("a", {"files": {"labels": "masks/a.png"}})
+    begin(tmp_path, overwrite=True)
+    assert (theirs / "a.png").exists()
+
+
+def test_products_of_a_killed_run_go_with_it(tmp_path: Path) -> None:
+    run = begin(tmp_path)
+    run.product("labels/a.png").write_bytes(b"png")
+    run.record("a", {"files": {"labels": "labels/a.png"}})
+    run.product("labels/[b].png").write_bytes(b"png")
+    run.product("union/[b].png").with_name(".[b].77.part.png").write_bytes(b"half")
+    (run.path / "labels" / "mine.png").write_bytes(b"png")
+    del run  # as when the process is killed: nothing is closed, the lock is gone
+    with begin(tmp_path) as again:
+        assert again.finished_keys() == {"a"}
+    with begin(tmp_path, overwrite=True) as anew:
+        left = sorted(file.name for folder in ("labels", "union") for file in (anew.path / folder).iterdir())
+    assert left == ["mine.png"]
+
+
+def test_rows_come_in_the_order_of_the_input_whatever_the_order_they_were_finished_in(tmp_path: Path) -> None:
+    with begin(tmp_path) as run:
+        run.record("c", {"n": 2}, 2)
+        run.record_skipped("list:4", "broken", "mend it", 3)
+        run.record_skipped("list:1", "cut off", None, 0)
+        run.record("b", {"n": 1}, 1)
+    with begin(tmp_path) as again:
+        again.record("a", {"n": 0}, 0)  # mended since
+        for _ in range(2):
+            again.record_skipped("list:4", "broken", "mend it", 3)
+        assert list(again.rows()) == [{"n": n, "key": key} for n, key in enumerate("abc")]
+        assert list(again.outcomes())[3:] == [{"key": "list:4", "error": "broken", "hint": "mend it"}]
+        assert again.row("b") == {"n": 1, "key": "b"} and again.row("list:4") is None and again.done == 3
+    assert len((run.path / "tags.jsonl").read_text().splitlines()) == 5
+
+
+def test_rows_are_not_held_in_memory(tmp_path: Path) -> None:
+    count = 20_000
+    tracemalloc.start()
+    try:
+        with begin(tmp_path) as run:
+            for i in range(count):
+                run.record(f"folder/picture-{i:08d}.png", {"tags": ["umbrella"], "note": "x" * 300}, i)
+            written = tracemalloc.get_traced_memory()[0]
+        del run
+        with begin(tmp_path) as again:
+            assert sum(1 for _ in again.rows()) == count
+            read, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert written < 100 * count and read < 100 * count and peak < 150 * count
+    assert (again.row("folder/picture-00012345.png") or {})["note"] == "x" * 300
 
 
 @pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../../x", "", "a\0b"])

@@ -87,7 +87,7 @@ def test_options_beyond_the_published_ones_add_a_hash() -> None:
     assert run_name(plain) == run_name(replace(plain, batch_size=1, run_root="x", model=ModelOptions(device="cpu")))
     for other in (
         replace(plain, text="a cat"), replace(plain, threshold=0.6), replace(plain, stopwords=False),
-        replace(plain, model=ModelOptions(dense="clip")), replace(plain, binary=True), replace(plain, seed=1),
+        replace(plain, model=ModelOptions(activation="gelu")), replace(plain, binary=True), replace(plain, seed=1),
     ):  # fmt: skip
         assert run_name(other) != run_name(plain)
 
