@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ttd_core.clip.precision import reproducible
 from ttd_core.protocols import Backbone, Reporter
 from ttd_core.registry import BACKBONES
 from ttd_core.types import ModelSpec
@@ -18,7 +19,8 @@ def load_backbone(spec: ModelSpec, device: torch.device, reporter: Reporter) -> 
     """Load the model a user named, ready to encode.
 
     `scenes` and `tcl` are loaded by their own loaders; `auto` reads the architecture off a weights file; every
-    other name is an open_clip vision transformer. An adapter is merged last.
+    other name is an open_clip vision transformer. An adapter is merged last. TF32 is switched off for the process, see
+    `reproducible`.
 
     Args:
         spec: what the user named.
@@ -29,6 +31,7 @@ def load_backbone(spec: ModelSpec, device: torch.device, reporter: Reporter) -> 
         UsageError: unknown model, tag, strategy or activation; no weights named; contradictory options.
         WeightsError: the weights are missing, malformed, unsafe, or of another architecture.
     """
+    reproducible()
     if spec.model in BACKBONES.entries:
         backbone: Backbone = BACKBONES.load(spec.model)(spec, device, reporter)
     else:
