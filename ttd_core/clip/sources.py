@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
-from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+from open_clip.pretrained import get_pretrained_cfg
 
 from ttd_core.clip.architecture import Architecture, configured_architecture
+from ttd_core.clip.downloads import published_weights
 from ttd_core.errors import UsageError, WeightsError
 from ttd_core.registry import unknown_name
 
@@ -78,11 +79,10 @@ def resolve_source(given: str, model: str) -> Source:
 
 def _tagged(model: str, tag: str, config: Mapping[str, Any]) -> Source:
     try:
-        path = Path(download_pretrained(dict(config)))
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        path = published_weights(config)
+    except WeightsError as error:
         raise WeightsError(
-            f"weights {tag} of {model} are not on this machine and cannot be downloaded ({reason})",
+            f"weights {tag} of {model} are not on this machine and cannot be downloaded ({error.message})",
             hint=f"copy the file here and name it: --model {model} --pretrained FILE",
         ) from error
     declared = f"the published weights {tag}"

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from tests.support.models import ListReporter, tiny_backbone, tiny_clip_file, tiny_state
-from ttd_core.clip import architecture, sources
+from ttd_core.clip import architecture, downloads, sources
 from ttd_core.clip.load import load_backbone
 from ttd_core.errors import UsageError, WeightsError
 from ttd_core.types import ModelSpec
@@ -172,14 +172,14 @@ def test_a_published_tag_decides_the_activation_and_an_unreachable_one_is_a_clea
 ) -> None:
     tag = {"url": "https://example.invalid/x.pt", "quick_gelu": True, "mean": (0.5, 0.5, 0.5)}
     monkeypatch.setattr(sources, "get_pretrained_cfg", lambda model, name: tag if name == "openai" else {})
-    monkeypatch.setattr(sources, "download_pretrained", lambda config: tiny_clip_file())
+    monkeypatch.setattr(downloads, "download_pretrained", lambda config: tiny_clip_file())
     info = load(model="ViT-tiny", pretrained="openai").info
     assert (info.activation, info.weights_name, info.mean) == ("quickgelu", "openai", (0.5, 0.5, 0.5))
 
     def offline(config: Any) -> str:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(sources, "download_pretrained", offline)
+    monkeypatch.setattr(downloads, "download_pretrained", offline)
     with pytest.raises(WeightsError, match="no route to host") as caught:
         load(model="ViT-tiny", pretrained="openai")
     assert "--pretrained FILE" in (caught.value.hint or "")
