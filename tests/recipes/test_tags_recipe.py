@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from ttd_core.data.rows import BadRow
+from ttd_core.errors import UsageError
 from ttd_core.protocols import SilentReporter
 from ttd_core.recipes import scoring
 from ttd_core.recipes.options import ModelOptions, TagOptions
@@ -182,3 +183,17 @@ def test_listed_tags_of_a_model_that_only_compares_meet_rivals() -> None:
     assert default.scores[0].runner_up is None
     (own,) = answer(options(clip, templates="identity"), [Sample("b", path, None, ("blue sky",))])
     assert isinstance(own, TagResult) and own.scores[0].score is not None
+
+
+def test_running_out_of_memory_is_told_with_a_way_out(
+    model: ModelOptions, pairs: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8589934592 bytes."
+        )
+
+    monkeypatch.setattr("ttd_core.clip.scenes_model.ScenesBackbone.encode_images", full)
+    with pytest.raises(UsageError, match="out of memory while looking at 1 picture") as caught:
+        answer(options(model), [Sample("a", pairs[0][0], "a dog and a tree")])
+    assert "--image-size" in (caught.value.hint or "")

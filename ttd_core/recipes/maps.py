@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from ttd_core.ops.calibrate import calibrate
+from ttd_core.ops.memory import memory_errors
 from ttd_core.ops.similarity import cosine_maps, cosine_scores
 from ttd_core.ops.tta import average_maps, group_by_shape, plan_sizes
 from ttd_core.recipes.session import Reading, Session
@@ -74,9 +75,10 @@ def look(
             padded, valid = _pad([texts[i] for i in part], session)
             asked = [len(tags[i]) for i in part]
             heads = [captions[i] for i in part]
-            seen = _look_batch(
-                session, reading, [pictures[i] for i in part], plans[part[0]], padded, valid, asked, heads
-            )
+            height, width = max(plans[part[0]])
+            with memory_errors(f"looking at {len(part)} picture(s) of {width}x{height} pixels"):
+                shown = [pictures[i] for i in part]
+                seen = list(_look_batch(session, reading, shown, plans[part[0]], padded, valid, asked, heads))
             for i, looked in zip(part, seen, strict=True):
                 results[i] = looked
     return [looked for looked in results if looked is not None]
