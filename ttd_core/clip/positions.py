@@ -51,3 +51,38 @@ def resize_positions(
         antialias = rule == "antialias"
         plane = F.interpolate(plane, size=(h, w), mode="bicubic", align_corners=False, antialias=antialias)
     return torch.cat([table[:1], plane.flatten(2).transpose(1, 2)[0]])
+
+
+class PositionCache:
+    """Resized tables of one tower by grid, kept as long as the table stays the same.
+
+    Only frozen tables are kept: optimisers change theirs in ways that leave no trace (fused ones do). A frozen table is
+    recognised as changed when it is replaced, moved, or written to through torch; writing through `.data` is not seen.
+    """
+
+    LARGEST = 16
+
+    def __init__(self) -> None:
+        self._table: torch.Tensor | None = None
+        self._state: tuple[object, ...] = ()
+        self._resized: dict[tuple[object, ...], torch.Tensor] = {}
+
+    def resized(
+        self, table: torch.Tensor, trained: tuple[int, int], grid: tuple[int, int], rule: Rule = "size"
+    ) -> torch.Tensor:
+        """As `resize_positions`; the result is shared and must not be written to."""
+        if table.requires_grad or table.is_inference():  # tensors made for inference do not count their changes
+            self._table = None
+            self._resized.clear()
+            return resize_positions(table, trained, grid, rule)
+        state = (table._version, table.data_ptr(), table.device, table.dtype)
+        if table is not self._table or state != self._state:
+            self._table, self._state = table, state
+            self._resized.clear()
+        key = (*trained, *grid, rule)
+        if key not in self._resized:
+            while len(self._resized) >= self.LARGEST:
+                del self._resized[next(iter(self._resized))]
+            with torch.inference_mode(False):  # one made for inference could not be used in training later
+                self._resized[key] = resize_positions(table, trained, grid, rule)
+        return self._resized[key]

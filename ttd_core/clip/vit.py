@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ttd_core.clip.positions import Rule, resize_positions
+from ttd_core.clip.positions import PositionCache, Rule
 from ttd_core.errors import UsageError
 
 
@@ -226,6 +226,7 @@ class VisionTower:
         self.visual = visual
         self.variant = variant
         self.patch = int(visual.patch_size[0])
+        self._positions = PositionCache()
 
     @property
     def blocks(self) -> nn.ModuleList:
@@ -234,7 +235,8 @@ class VisionTower:
 
     def positions(self, grid: tuple[int, int]) -> torch.Tensor:
         """(1+h·w)×V positions for a grid of h×w patches."""
-        return resize_positions(self.visual.positional_embedding, self.visual.grid_size, grid, self.variant.positions)
+        table, trained = self.visual.positional_embedding, self.visual.grid_size
+        return self._positions.resized(table, trained, grid, self.variant.positions)
 
     def embed(self, images: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
         """Patches, class token and positions of B×3×H×W normalised images: B×T×V before the first norm, and the grid.
