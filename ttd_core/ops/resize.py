@@ -1,4 +1,4 @@
-"""Resampling of pictures and maps, with the one convention of this package: bilinear, half-pixel centres."""
+"""Resampling of maps, with the one convention of this package: bilinear, half-pixel centres."""
 
 from __future__ import annotations
 
@@ -13,13 +13,6 @@ def resize_maps(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     if not maps.shape[0] * maps.shape[1]:  # torch does not resize nothing
         return maps.new_zeros(*maps.shape[:2], *size)
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
-
-
-def resize_pictures(pictures: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Resample B×3×H×W float pictures to `size` (rows, columns), bicubic and antialiased, overshoot included."""
-    if tuple(pictures.shape[-2:]) == tuple(size):
-        return pictures
-    return F.interpolate(pictures, size=size, mode="bicubic", align_corners=False, antialias=True)
 
 
 def resized_rows(maps: torch.Tensor, size: tuple[int, int], first: int, last: int) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import torch
 
@@ -62,47 +62,6 @@ def group_by_shape(shapes: Iterable[Hashable]) -> list[list[int]]:
     return list(groups.values())
 
 
-def multi_view_maps(
-    views: Sequence[torch.Tensor],
-    maps_of: Callable[[torch.Tensor], torch.Tensor],
-    *,
-    hflip: bool = False,
-    calibrate: Callable[[torch.Tensor], torch.Tensor] | None = None,
-    average_before_calibration: bool = False,
-) -> torch.Tensor:
-    """Run every view and average the maps on the largest grid.
-
-    A picture and its mirror image go through the model in one batch. By default each view's maps are calibrated first
-    and then averaged (a pixel is judged at each scale, and the judgements are averaged); the other order averages
-    similarities and judges once.
-
-    Args:
-        views: one B×3×Hs×Ws batch per scale, normalised, sides multiples of the patch.
-        maps_of: runs a batch of B or, with `hflip`, 2B pictures (the mirrored ones last) into …×K×h×w maps.
-        hflip: add mirrored views.
-        calibrate: from cosines to scores for B×K×h×w; None leaves the maps.
-        average_before_calibration: average cosines instead of scores.
-
-    Returns:
-        B×K×h×w on the largest of the grids; one view without a flip is returned as it came.
-
-    Raises:
-        ValueError: no view.
-    """
-    if not views:
-        raise ValueError("no views to average")
-    read = calibrate or _unchanged
-    early, late = (_unchanged, read) if average_before_calibration else (read, _unchanged)
-    maps = []
-    for view in views:
-        if hflip:
-            both = maps_of(torch.cat([view, view.flip(-1)]))  # 2B K h w
-            maps.append((early(both[: len(view)]) + early(both[len(view) :].flip(-1))) / 2)
-        else:
-            maps.append(early(maps_of(view)))
-    return late(average_maps(maps))
-
-
 def average_maps(maps: Sequence[torch.Tensor]) -> torch.Tensor:
     """Mean of several B×K×h×w maps after bilinear resampling (corners not aligned) to the tallest and widest grid."""
     grid = (max(m.shape[-2] for m in maps), max(m.shape[-1] for m in maps))
@@ -110,7 +69,3 @@ def average_maps(maps: Sequence[torch.Tensor]) -> torch.Tensor:
     for more in maps[1:]:
         total = total + resize_maps(more, grid)
     return total / len(maps) if len(maps) > 1 else total
-
-
-def _unchanged(maps: torch.Tensor) -> torch.Tensor:
-    return maps
