@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +76,8 @@ def test_a_batch_is_recorded_and_done_once(ttd: Ttd, tmp_path: Path, recipe: Any
     answer = ttd("tags", "--input", captions(tmp_path))
     assert answer.code == 0 and answer.out == "".join(f"k{i}\tdog\n" for i in range(4))
     folder = run_folder(tmp_path)
-    assert folder.name == "scenes@captions@1.0" and answer.err == "4 done: runs/tags/scenes@captions@1.0\n"
+    assert re.fullmatch(r"scenes@captions@1\.0@[0-9a-f]{8}", folder.name)
+    assert answer.err == f"4 done: runs/tags/{folder.name}\n"
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["counts"] == {"done": 4, "skipped": 0} and manifest["status"] == "done"
     assert manifest["command_line"] == "ttd tags --input captions.jsonl"
@@ -168,9 +171,89 @@ def test_the_config_of_an_overwriting_run_does_not_overwrite(ttd: Ttd, tmp_path:
 
 def test_a_changed_input_is_not_mixed_in(ttd: Ttd, tmp_path: Path, recipe: Any) -> None:
     recipe()
-    ttd("tags", "--input", captions(tmp_path, 2))
-    answer = ttd("tags", "--input", captions(tmp_path, 3))
+    ttd("tags", "--input", captions(tmp_path, 2), "--out", "here")
+    answer = ttd("tags", "--input", captions(tmp_path, 3), "--out", "here")
     assert answer.code == 3 and "inputs: sha256" in answer.err and "--overwrite" in answer.err
+    assert ttd("tags", "--input", "captions.jsonl").out == "".join(f"k{i}\tdog\n" for i in range(3))
+
+
+def pictures(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+@dataclass
+class Makes(Echo):
+    """Leaves a product for every row, as `ttd masks` does."""
+
+    def __call__(self, options: Any, samples: Any, report: Any, run: Any, cache: Any) -> Iterator[Any]:
+        for row in super().__call__(options, samples, report, run, cache):
+            run.product(f"labels/{row.key}.png").write_bytes(b"png")
+            yield row
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        ["--input", "."],
+        ["--input", "f2", "--out", "f2/masks"],
+        ["--input", "f2", "--run-root", "f2"],
+        ["--input", ".", "--run-root", "."],
+    ],
+)
+def test_a_folder_that_holds_its_own_products_is_done_once(
+    ttd: Ttd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: list[str]
+) -> None:
+    pictures(tmp_path / "f2", "a.png", "b/c.png")
+    for worked in (2, 0, 0):
+        monkeypatch.setattr(ttd_core.recipes.masks, "run_masks", makes := Makes())
+        answer = ttd("masks", *where, "--tags", "dog", "--format", "jsonl")
+        assert answer.code == 0 and makes.worked == worked, answer.err
+        assert [row["key"].removeprefix("f2/") for row in map(json.loads, answer.out.splitlines())] == [
+            "a.png", "b/c.png",
+        ]  # fmt: skip
+    assert len(list(tmp_path.rglob("labels/**/*.png"))) == 2
+
+
+def test_products_do_not_go_among_the_pictures(ttd: Ttd, tmp_path: Path, recipe: Any) -> None:
+    pictures(tmp_path / "f2", "a.png")
+    answer = ttd("masks", "--input", "f2", "--out", "./f2/", "--tags", "dog")
+    assert answer.code == 2 and "--out f2/masks" in answer.err and len(list((tmp_path / "f2").iterdir())) == 1
+
+
+@pytest.mark.parametrize("source", ["f2", "list.jsonl"])
+def test_changed_pictures_are_not_already_done(ttd: Ttd, tmp_path: Path, recipe: Any, source: str) -> None:
+    picture = pictures(tmp_path / "f2", "a.png") / "a.png"
+    (tmp_path / "list.jsonl").write_text('{"image": "f2/a.png"}\n')
+    recipe()
+    assert ttd("masks", "--input", source, "--tags", "dog").code == 0
+    os.utime(picture, ns=(1, 1))  # of the same size
+    answer = ttd("masks", "--input", source, "--tags", "dog")
+    assert answer.code == 3 and "inputs: sha256" in answer.err
+
+
+def test_pictures_of_one_name_have_runs_of_their_own(ttd: Ttd, tmp_path: Path, recipe: Any) -> None:
+    for folder in ("p1", "p2"):
+        (pictures(tmp_path / folder, "x.png") / "x.png").write_text(folder)
+        for worked in (1, 0):
+            echo = recipe()
+            assert ttd("masks", "--image", f"{folder}/x.png", "--tags", "dog").code == 0 and echo.worked == worked
+    assert len(list((tmp_path / "runs" / "masks").iterdir())) == 2
+
+
+def test_files_count_by_content_not_by_spelling(ttd: Ttd, tmp_path: Path, recipe: Any) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("w.pth", "tags.txt", "list.jsonl"):
+        for folder in (tmp_path, tmp_path / "sub"):
+            (folder / name).write_text('{"id": "k0", "tags": ["dog"]}\n')
+    for before, worked in (("", 4), ("./", 0), (f"{tmp_path}/", 0), ("sub/../", 0), ("sub/", 0)):
+        echo = recipe()
+        named = ("--tags-file", f"{before}tags.txt", "--scorer", f"list:{before}list.jsonl")
+        answer = ttd("tags", "--input", captions(tmp_path), *named, "--model", "tcl", "--weights", f"{before}w.pth")
+        assert answer.code == 0 and echo.worked == worked, answer.err
+    assert len(list((tmp_path / "runs" / "tags").iterdir())) == 1
 
 
 def test_one_off_calls_leave_nothing_unless_asked(ttd: Ttd, tmp_path: Path, recipe: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ttd_core.data.files import PICTURE_SUFFIXES, open_regular, show
@@ -17,16 +17,22 @@ MAX_CAPTION = 1 << 20
 """Longest caption file beside a picture, in bytes."""
 
 
-def read_folder(root: Path, *, sidecars: bool = True) -> Iterator[Sample | BadRow]:
+RUN_FILES = frozenset(("run.yaml", "manifest.json"))
+"""A folder that holds both is a run of ttd's own: its pictures are answers, not questions."""
+
+
+def read_folder(root: Path, *, sidecars: bool = True, exclude: Collection[Path] = ()) -> Iterator[Sample | BadRow]:
     """Every picture below a folder, sorted by name within each folder, sub-folders in their place.
 
-    Taken are files with a picture's extension in any case. Left out are other files, hidden folders (`.git`) and the
-    `._` files that macOS leaves. Links to files are followed, links to folders are named and passed over, since they
-    may lead in circles. Whether a file really is a picture shows when it is loaded.
+    Taken are files with a picture's extension in any case. Left out are other files, hidden folders (`.git`), the
+    `._` files that macOS leaves, and folders that hold a run's products. Links to files are followed, links to folders
+    are named and passed over, since they may lead in circles. Whether a file really is a picture shows when it is
+    loaded.
 
     Args:
         root: the folder.
         sidecars: take `a.txt` beside `a.jpg` as its caption.
+        exclude: folders to pass over where they lie below `root`, e.g. where products are written.
 
     Yields:
         Samples whose key is the path below `root` with `/` between folders; a `BadRow` for a folder that cannot be
@@ -36,6 +42,7 @@ def read_folder(root: Path, *, sidecars: bool = True) -> Iterator[Sample | BadRo
     names = _sorted_names(root)
     if isinstance(names, BadRow):
         raise DataError(f"{names.origin}: {names.message}", names.hint)
+    top, passed_over = os.path.realpath(root), {os.path.realpath(folder) for folder in exclude}
     stack = [_Level("", names)]
     while stack:
         level = stack[-1]
@@ -50,11 +57,13 @@ def read_folder(root: Path, *, sidecars: bool = True) -> Iterator[Sample | BadRo
         below = f"{level.path}/{name}" if level.path else name
         path = root / below
         kind = _kind(path)
+        if kind == "folder" and passed_over and os.path.normpath(os.path.join(top, below)) in passed_over:
+            continue
         if kind == "folder":
             inner = _sorted_names(path) if not name.startswith(".") else []
             if isinstance(inner, BadRow):
                 yield inner
-            else:
+            elif not RUN_FILES.issubset(inner):
                 stack.append(_Level(below, inner))
         elif kind == "folder link":
             yield BadRow(show(path), "is a link to a folder, which is not followed", "give that folder by itself")

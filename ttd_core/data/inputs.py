@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -50,6 +50,7 @@ def read_samples(
     columns: Columns | None = None,
     need_image: bool | None = None,
     need_text: bool | None = None,
+    exclude: Collection[Path] = (),
 ) -> Stream:
     """Open an input and read it row by row; memory does not grow with its length beyond a few bytes a row.
 
@@ -67,6 +68,7 @@ def read_samples(
         columns: column names of this list.
         need_image: True where every sample needs a picture, False where the column is not looked at.
         need_text: True where every sample needs a caption or tags.
+        exclude: folders below a folder that are passed over.
 
     Returns:
         A stream of samples and bad rows; it raises `DataError` when the list as a whole is no good, and when it ends
@@ -81,7 +83,7 @@ def read_samples(
     name, kind = _recognise(source, kind)
     path = Path(source)
     if kind == "folder":
-        return _not_empty(read_folder(path), f"no pictures in {name}")
+        return _not_empty(read_folder(path, exclude=exclude), f"no pictures in {name}")
     if kind == "picture":
         return iter([Sample(path.name, path, origin=name)])
     start = Path(root) if root is not None else (Path() if os.fspath(source) == "-" else path.parent)

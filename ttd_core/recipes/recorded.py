@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
 import ttd_core
 from ttd_core.config import changed_results, result_mapping, to_mapping
-from ttd_core.errors import WeightsError
+from ttd_core.errors import UsageError, WeightsError
+from ttd_core.recipes.contents import by_content, file_digest, inputs_digest, local_weights
 from ttd_core.recipes.options import CommonOptions, MaskOptions, PictureOptions
-from ttd_core.runs import RunDirectory, RunName, digest_files, digest_inputs, input_name, open_run, run_id
+from ttd_core.runs import RunDirectory, RunName, combined, digest_files, input_name, open_run, run_id
 
 _NAMED = {
     "model.model", "model.pretrained", "model.lora", "model.weights", "templates", "scales", "image_size", "hflip",
@@ -30,31 +32,33 @@ def is_recorded(command: str, options: CommonOptions) -> bool:
 
 
 def run_name(options: CommonOptions) -> str:
-    """The run's name. Reads local weights files for their digest, and nothing else.
+    """The run's name. Reads the files that options name, folders apart, for their digests.
 
     Raises:
         WeightsError: a weights file is missing or cannot be read.
+        DataError: an input file or a list of tags is missing or cannot be read.
     """
+    weights = local_weights(options)
+    return _name(options, by_content(options, weights), weights, file_digest(options))
+
+
+def _name(options: CommonOptions, content: CommonOptions, weights: dict[str, str], data: str | None) -> str:
     model = options.model
-    masks = options if isinstance(options, MaskOptions) else None
-    other = {key: value for key, value in changed_results(options).items() if key not in _NAMED}
-    local = _local_weights(options)
-    named = model.pretrained if model.pretrained and Path(model.pretrained) not in local else None
-    data = "examples" if not options.source else input_name(options.image, options.input)
     return run_id(
         RunName(
             model=model.model,
-            data=data,
-            pretrained=named,
+            data="examples" if not options.source else input_name(options.image, options.input),
+            pretrained=None if "pretrained" in weights else model.pretrained,
             templates=options.templates,
             scales=options.scales,
             size=options.image_size,
             hflip=options.hflip,
             refiner=_refiner(options),
             adapter=PurePath(model.lora).stem if model.lora else None,
-            bg=masks.bg if masks else None,
-            other=other,
-            weights_sha256=digest_files(local, WeightsError),
+            bg=options.bg if isinstance(options, MaskOptions) else None,
+            other={key: value for key, value in changed_results(content).items() if key not in _NAMED},
+            weights_sha256=combined(weights.values()),
+            data_sha256=data,
         )
     )
 
@@ -63,41 +67,43 @@ def start_run(command: str, options: CommonOptions, command_line: str) -> RunDir
     """Open the run of a call, or None for a one-off.
 
     Raises:
+        UsageError: the run's folder is the input itself.
         RunError: see `ttd_core.runs.open_run`.
         WeightsError: a weights file is missing or cannot be read.
         DataError: an input file is missing or cannot be read.
     """
     if not is_recorded(command, options):
         return None
-    lists = [path for path in (options.tags_file, options.scorer.partition("list:")[2]) if path]
+    if options.out is not None and options.input is not None and _same_folder(options.out, options.input):
+        raise UsageError(
+            "--out and --input are the same folder, and products would be taken for pictures",
+            hint=f"give the products a folder of their own, e.g. --out {PurePath(options.out) / command}",
+        )
+    weights = local_weights(options)
+    content, data = by_content(options, weights), file_digest(options)
     kept: dict[str, Any] = to_mapping(replace(options, overwrite=False))  # a repeated run must not erase itself
     return open_run(
         Path(options.run_root),
         command,
-        run_name(options),
+        _name(options, content, weights, data),
         kept,
-        results=result_mapping(options),
-        inputs_sha256=digest_inputs(options.image, options.input, lists),
-        weights_sha256=digest_files(_local_weights(options) or _shipped_weights(options), WeightsError),
+        results=result_mapping(content),
+        inputs_sha256=inputs_digest(options, data),
+        weights_sha256=combined(weights.values()) or digest_files(_shipped_weights(options), WeightsError),
         overwrite=options.overwrite,
         folder=None if options.out is None else Path(options.out),
         command_line=command_line,
     )
 
 
+def _same_folder(one: str, other: str) -> bool:
+    return os.path.isdir(other) and os.path.realpath(one) == os.path.realpath(other)
+
+
 def _refiner(options: CommonOptions) -> str | None:
     if isinstance(options, MaskOptions) and options.crf:
         return "crf"
     return "pamr" if isinstance(options, PictureOptions) and options.pamr else None
-
-
-def _local_weights(options: CommonOptions) -> list[Path]:
-    """Weights named as files or folders; a pretrained tag that is no path is a name, not a file."""
-    model = options.model
-    given = [Path(path) for path in (model.weights, model.lora) if path is not None]
-    if model.pretrained is not None and Path(model.pretrained).exists():
-        given.append(Path(model.pretrained))
-    return given
 
 
 def _shipped_weights(options: CommonOptions) -> list[Path]:

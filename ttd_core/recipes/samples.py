@@ -65,7 +65,8 @@ def _rows(options: CommonOptions, stdin: BinaryIO | None, tags: tuple[str, ...] 
         # of two scorers can be compared. None asks of every row what the first one had.
         pictures = True if isinstance(options, PictureOptions) else None
         columns = Columns(options.image_column, options.text_column, options.tags_column, options.id_column)
-        rows = read_samples(options.input, stdin=stdin, columns=columns, need_image=pictures)
+        own = [Path(folder) for folder in (options.run_root, options.out) if folder is not None]
+        rows = read_samples(options.input, stdin=stdin, columns=columns, need_image=pictures, exclude=own)
         yield from _completed(rows, tags, None)
     elif options.text == "-":
         yield from _completed(read_samples("-", stdin=stdin, kind="txt", need_image=False), tags, image)

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from ttd_core.runs.directory import RunDirectory, open_run
 from ttd_core.runs.identity import RunName, input_name, run_id
-from ttd_core.runs.manifest import digest_files, digest_inputs
+from ttd_core.runs.manifest import combined, digest_files
 
-__all__ = ["RunDirectory", "RunName", "digest_files", "digest_inputs", "input_name", "open_run", "run_id"]
+__all__ = ["RunDirectory", "RunName", "combined", "digest_files", "input_name", "open_run", "run_id"]

@@ -8,6 +8,7 @@ reads a name back: programs read `run.yaml`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class RunName:
         bg: background score.
         other: options without a part of their own that differ from their default; they enter as a short hash.
         weights_sha256: digest of weights given as local files; they enter as the same hash.
+        data_sha256: digest of a single picture or list, so that two of one name stay apart; it enters the same hash.
     """
 
     model: str
@@ -55,6 +57,7 @@ class RunName:
     bg: float | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
     weights_sha256: str | None = None
+    data_sha256: str | None = None
 
 
 def run_id(name: RunName) -> str:
@@ -80,6 +83,8 @@ def run_id(name: RunName) -> str:
     beyond: dict[str, Any] = dict(name.other)
     if name.weights_sha256:
         beyond["weights_sha256"] = name.weights_sha256
+    if name.data_sha256:
+        beyond["data_sha256"] = name.data_sha256
     spelled = "@".join(parts)
     if len(spelled) > MAX_LENGTH - HASH_DIGITS - 1:
         beyond["name"] = spelled
@@ -103,6 +108,8 @@ def input_name(image: str | None, source: str | None) -> str:
     if path == "-":
         return "stdin"
     pure = PurePath(path)
+    if pure.name in ("", ".."):  # `.` and `..` are folders with names, too
+        pure = PurePath(os.path.realpath(path))
     return pure.stem or pure.name or "root"
 
 

@@ -48,42 +48,15 @@ def digest_files(paths: Iterable[Path], error: type[TtdError] = DataError) -> st
     Raises:
         TtdError: of the type asked for.
     """
-    digests = [_digest(path, error) for path in paths]
-    if not digests:
+    return combined(_digest(path, error) for path in paths)
+
+
+def combined(digests: Iterable[str]) -> str | None:
+    """One digest for several, in their order; a single one stands for itself, None for no digest at all."""
+    kept = list(digests)
+    if not kept:
         return None
-    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def digest_inputs(image: str | None, source: str | None, lists: Iterable[str]) -> str | None:
-    """SHA-256 of the input list: what says which samples there are.
-
-    A list file and a single picture count with their content; a folder with the names and sizes of its files, since
-    reading ten thousand pictures twice costs more than it proves. Standard input has no digest.
-
-    Args:
-        image: one picture.
-        source: a list file, a folder, or `-`.
-        lists: further files that say what to look for.
-
-    Raises:
-        DataError: one of them is missing or cannot be read.
-    """
-    parts = [_input_digest(Path(path)) for path in (image, source) if path is not None and path != "-"]
-    parts += [_digest(Path(path), DataError) for path in lists]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest() if parts else None
-
-
-def _input_digest(path: Path) -> str:
-    if not path.is_dir():
-        return _digest(path, DataError)
-    lines = []
-    try:
-        for file in sorted(path.rglob("*")):
-            if file.is_file():
-                lines.append(f"{file.relative_to(path).as_posix()}\t{file.stat().st_size}")
-    except OSError as failure:
-        raise DataError(f"cannot read {path}: {(failure.strerror or 'unreadable').lower()}") from failure
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return kept[0] if len(kept) == 1 else hashlib.sha256("\n".join(kept).encode()).hexdigest()
 
 
 def _digest(path: Path, error: type[TtdError]) -> str:

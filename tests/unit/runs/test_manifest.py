@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ttd_core.errors import DataError, WeightsError
-from ttd_core.runs import digest_files, digest_inputs
+from ttd_core.runs import digest_files
 from ttd_core.runs.manifest import provenance
 
 
@@ -25,22 +25,9 @@ def test_a_digest_is_that_of_the_content(tmp_path: Path) -> None:
     assert digest_files([tmp_path / "a", tmp_path / "c"]) != digest_files([tmp_path / "c", tmp_path / "a"])
 
 
-def test_a_folder_of_pictures_counts_by_names_and_sizes(tmp_path: Path) -> None:
-    (tmp_path / "x.png").write_bytes(b"12")
-    before = digest_inputs(None, str(tmp_path), [])
-    (tmp_path / "x.png").write_bytes(b"34")
-    assert digest_inputs(None, str(tmp_path), []) == before
-    (tmp_path / "y.png").write_bytes(b"")
-    assert digest_inputs(None, str(tmp_path), []) != before
-
-
-def test_standard_input_and_plain_text_have_no_digest() -> None:
-    assert digest_inputs(None, "-", []) is None and digest_inputs(None, None, []) is None
-
-
 def test_missing_files_are_named() -> None:
     with pytest.raises(DataError, match="absent.tsv: no such file"):
-        digest_inputs(None, "absent.tsv", [])
+        digest_files([Path("absent.tsv")])
     with pytest.raises(WeightsError, match=r"absent.pt: no such file"):
         digest_files([Path("absent.pt")], WeightsError)
 
