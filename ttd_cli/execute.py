@@ -18,6 +18,7 @@ from ttd_cli.render import Renderer
 from ttd_cli.resolve import resolve
 from ttd_cli.verbosity import verbosity
 from ttd_core.errors import DataError
+from ttd_core.recipes.contents import reads_stdin
 from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.recorded import start_run
 from ttd_core.recipes.results import Skipped
@@ -66,10 +67,10 @@ def answer(
         if run is not None:
             stack.enter_context(run)
             output.detail(f"run {run.path}")
-            if run.status == "done":
+            if run.status == "done" and not reads_stdin(options):
                 _replay(options, output, run, single=not many)
                 return
-            if run.resumed:
+            if run.resumed and run.status != "done":
                 output.info(f"going on with {run.path}: {run.done} done before")
         named = bundled(options) if bundled and not options.source else None
         samples = samples_of(options, open_stdin(), named)

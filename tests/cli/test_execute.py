@@ -268,6 +268,21 @@ def test_one_off_calls_leave_nothing_unless_asked(ttd: Ttd, tmp_path: Path, reci
     assert not (tmp_path / "other").exists()
 
 
+def test_standard_input_is_compared_row_by_row(ttd: Ttd, tmp_path: Path, recipe: Any) -> None:
+    call = ("tags", "--input", "-", "--save")
+    recipe(stop_after=1, stop_with=RunError("disk full"))
+    assert ttd(*call, stdin=b'{"id": "a", "text": "dog"}\n{"id": "b", "text": "dog"}\n').code == 3
+    for lines, worked in (
+        (b'{"id": "a", "text": "dog"}\n{"id": "b", "text": "dog"}\n', 1),
+        (b'{"id": "a", "text": "dog"}\n', 0),
+    ):
+        echo = recipe()
+        answer = ttd(*call, stdin=lines)
+        assert answer.code == 0 and len(answer.out.splitlines()) == lines.count(b"\n") and echo.worked == worked
+    other = ttd(*call, stdin=b'{"id": "a", "text": "cat"}\n')
+    assert other.code == 3 and other.out == "" and "another input with the key a" in other.err
+
+
 def test_out_names_the_runs_folder(ttd: Ttd, tmp_path: Path, recipe: Any) -> None:
     recipe()
     assert ttd("tags", "--text", "a dog", "--out", "here/[a] b").code == 0

@@ -68,6 +68,14 @@ def test_a_list_counts_with_the_pictures_it_names_as_far_as_they_are_read(folder
     assert digest(whole) != before[0] and digest(first) == before[1]
 
 
+def test_pictures_of_a_list_do_not_count_for_scorers_that_never_look(folder: Path) -> None:
+    (folder / "list.jsonl").write_text('{"image": "a.png", "text": "a dog"}\n')
+    options = [TagOptions(input=str(folder / "list.jsonl"), scorer=scorer) for scorer in ("nouns", "text", "pixel")]
+    before = [digest(one) for one in options]
+    touch(folder)
+    assert [digest(one) == old for one, old in zip(options, before, strict=True)] == [True, True, False]
+
+
 def test_a_single_picture_counts_by_content(folder: Path) -> None:
     for options in (
         MaskOptions(image=str(folder / "a.png"), tags=("dog",)),

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ttd_core.data.rows import BadRow
-from ttd_core.errors import ImageError
+from ttd_core.errors import ImageError, RunError
+from ttd_core.recipes.contents import reads_stdin, sample_digest
 from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.results import Skipped
 from ttd_core.recipes.stream import fixed_batches, ready_batches
@@ -56,11 +57,11 @@ def answers(
             one by one loses nothing finished.
         from_json: reads a recorded row back.
     """
-    streaming = "-" in (options.input, options.text)
+    streaming = reads_stdin(options)
     batches = ready_batches if streaming else fixed_batches
     begin = 0
     for batch in batches(samples, options.batch_size):
-        known = {row.key: found for row in batch if isinstance(row, Sample) and run and (found := run.row(row.key))}
+        known = _known(run, batch, streaming)
         todo = [row for row in batch if isinstance(row, Sample) and row.key not in known]
         new = iter(answer_batch(todo) if todo else ())
         for position, row in enumerate(batch, start=begin):
@@ -68,18 +69,30 @@ def answers(
                 yield from_json(known[row.key])
                 continue
             answer = next(new) if isinstance(row, Sample) else Skipped(row.origin, row.message, row.hint)
-            if run is not None:
-                _record(run, answer, position)
+            if run is not None and isinstance(answer, Skipped):
+                run.record_skipped(answer.key, answer.reason, answer.hint, position)
+                run.log("skipped", key=answer.key, reason=answer.reason)
+            elif run is not None and isinstance(row, Sample):
+                mark = {"input": sample_digest(row)} if streaming else {}
+                run.record(row.key, {**answer.to_json(), **mark}, position)
             yield answer
         begin += len(batch)
 
 
-def _record(run: RunDirectory, answer: Answer | Skipped, position: int) -> None:
-    if isinstance(answer, Skipped):
-        run.record_skipped(answer.key, answer.reason, answer.hint, position)
-        run.log("skipped", key=answer.key, reason=answer.reason)
-    else:
-        run.record(answer.key, answer.to_json(), position)
+def _known(run: RunDirectory | None, batch: Sequence[Sample | BadRow], streaming: bool) -> dict[str, dict[str, Any]]:
+    """The recorded rows of a batch by key. Files were compared as a whole before; a stream is compared row by row."""
+    known: dict[str, dict[str, Any]] = {}
+    for row in batch:
+        found = run.row(row.key) if run is not None and isinstance(row, Sample) else None
+        if run is None or found is None or not isinstance(row, Sample):
+            continue
+        if streaming and found.get("input") != sample_digest(row):
+            raise RunError(
+                f"{run.path} holds the answer to another input with the key {row.key}",
+                hint="choose another place with --run-root or --out, or start it anew with --overwrite",
+            )
+        known[row.key] = found
+    return known
 
 
 def load_pictures(samples: Sequence[Sample]) -> list[Picture | Skipped]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ttd_core.errors import DataError, TtdError, WeightsError
-from ttd_core.recipes.options import CommonOptions
+from ttd_core.recipes.options import CommonOptions, PictureOptions
 from ttd_core.recipes.samples import samples_of
 from ttd_core.runs import digest_files
 from ttd_core.types import Sample
+
+
+def reads_stdin(options: CommonOptions) -> bool:
+    """Whether rows arrive on standard input: what they are is not known before they come."""
+    return "-" in (options.input, options.text)
 
 
 def local_weights(options: CommonOptions) -> dict[str, str]:
@@ -63,9 +69,10 @@ def file_digest(options: CommonOptions) -> str | None:
 def inputs_digest(options: CommonOptions, content: str | None) -> str | None:
     """SHA-256 of what says which inputs there are and whether they are still the same.
 
-    A single picture and a list count with their content. The pictures of a list or a folder count with key, caption,
-    size and time of change, since reading ten thousand pictures twice costs more than it proves; a list whose first
-    row has no picture is taken to have none. Standard input and text have no digest.
+    A single picture and a list count with their content. The pictures of a folder or a list count by `sample_digest`,
+    since reading ten thousand pictures twice costs more than it proves; those of a list only where they are looked at,
+    and a list whose first row has no picture is taken to have none. Text has no digest, and standard input is compared
+    row by row.
 
     Args:
         options: the input.
@@ -74,7 +81,8 @@ def inputs_digest(options: CommonOptions, content: str | None) -> str | None:
     Raises:
         DataError: the list or folder as a whole is no good.
     """
-    if options.input is None or options.input == "-":
+    looks = isinstance(options, PictureOptions) or options.scorer in ("pixel", "image")
+    if options.input is None or options.input == "-" or (content is not None and not looks):
         return content
     digest = hashlib.sha256((content or "folder").encode())
     for row in samples_of(options):
@@ -83,16 +91,19 @@ def inputs_digest(options: CommonOptions, content: str | None) -> str | None:
             continue
         if row.image is None or row.image == Path(options.input):
             break
-        digest.update(f"{(row.key, row.caption, *_state(row.image))!r}\n".encode("utf-8", "surrogatepass"))
+        digest.update(sample_digest(row).encode())
     return digest.hexdigest()
 
 
-def _state(picture: Path) -> tuple[int, int]:
-    try:
-        found = os.stat(picture)
-    except (OSError, ValueError):  # a row of its own will say so
-        return -1, -1
-    return found.st_size, found.st_mtime_ns
+def sample_digest(sample: Sample) -> str:
+    """What one input holds: key, caption, tags, and size and time of change of its picture, as 32 digits."""
+    state = None
+    if sample.image is not None:
+        with suppress(OSError, ValueError):  # a picture that is not there has none; its row will say so
+            found = os.stat(sample.image)
+            state = found.st_size, found.st_mtime_ns
+    content = repr((sample.key, sample.caption, sample.tags, state))
+    return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _digest(path: str, error: type[TtdError]) -> str:
