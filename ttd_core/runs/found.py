@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,7 +37,7 @@ def read_manifest(path: Path, command: str, overwrite: bool) -> dict[str, Any] |
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        _refuse_foreign(path, command)
+        _refuse_foreign(path, (*_OURS, f"{command}.jsonl"))
         return None
     except (OSError, ValueError) as error:
         if overwrite and (path / "run.yaml").exists():
@@ -45,6 +45,8 @@ def read_manifest(path: Path, command: str, overwrite: bool) -> dict[str, Any] |
         raise RunError(f"{file}: not readable ({error})", hint="start the run anew with --overwrite") from error
     if not _is_ours(found):
         raise RunError(f"{file}: not written by ttd", hint="choose another folder with --out, or another --run-root")
+    if found["command"] != command:
+        _refuse_foreign(path, (f"{command}.jsonl",))
     return {"counts": {}, **found}
 
 
@@ -58,8 +60,8 @@ def _is_ours(found: object) -> bool:
     return named and whole and isinstance(found.get("options"), dict)
 
 
-def _refuse_foreign(path: Path, command: str) -> None:
-    for name in (*_OURS, f"{command}.jsonl"):
+def _refuse_foreign(path: Path, names: Iterable[str]) -> None:
+    for name in names:
         if (path / name).exists():
             raise RunError(f"{path} holds a {name} that ttd did not write", hint="choose another folder with --out")
 

@@ -165,6 +165,15 @@ def test_a_run_of_another_command_is_refused(tmp_path: Path) -> None:
         open_run(tmp_path, "masks", "y", OPTIONS, folder=tmp_path / "x")
 
 
+def test_a_list_beside_a_run_of_another_command_is_not_taken_for_its_index(tmp_path: Path) -> None:
+    with begin(tmp_path, folder=tmp_path / "x") as run:
+        run.record("a", {})
+    (tmp_path / "x" / "masks.jsonl").write_text('{"key": "mine"}')
+    with pytest.raises(RunError, match=r"masks\.jsonl that ttd did not write"):
+        open_run(tmp_path, "masks", "y", OPTIONS, folder=tmp_path / "x", overwrite=True)
+    assert (tmp_path / "x" / "tags.jsonl").exists() and (tmp_path / "x" / "masks.jsonl").stat().st_size == 15
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_run_that_is_being_written_is_not_touched(tmp_path: Path, overwrite: bool) -> None:
     with begin(tmp_path) as run:
