@@ -75,6 +75,8 @@ def answer(
         named = bundled(options) if bundled and not options.source else None
         samples = samples_of(options, open_stdin(), named)
         results = load_recipe()(options, samples, output, run, cache_folder())
+        if not reads_stdin(options) and options.text != "-" and (many or options.image is not None):
+            results = iter(output.watch(results, f"ttd {command}"))
         counts, folders = _work(results, output, run, single=not many)
         output.end()
         if not any(counts.values()):

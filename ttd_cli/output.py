@@ -17,6 +17,8 @@ from ttd_cli.errors import ClosedPipe
 from ttd_core.errors import RunError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ttd_cli.render import Renderer
 
 T = TypeVar("T")
@@ -45,6 +47,7 @@ class Output:
         self._verbose = verbose
         self._stdout = stdout if stdout is not None else sys.stdout
         self._stderr = stderr if stderr is not None else sys.stderr
+        self._live: Console | None = None
 
     # results -------------------------------------------------------------------------------------------------------
 
@@ -108,9 +111,32 @@ class Output:
 
     def track(self, items: Iterable[T], total: int | None, description: str) -> Iterable[T]:
         """Pass the items on, with a progress bar if standard error is a terminal."""
-        if self._quiet or not self._stderr.isatty() or os.environ.get("TERM") == "dumb":
-            return items
-        return self._with_bar(items, total, description)
+        return self._with_bar(items, total, description) if self._animated() else items
+
+    def watch(self, answers: Iterable[T], description: str) -> Iterable[T]:
+        """Pass answers on, with a sign of life on a terminal.
+
+        Answers that go to a file or a pipe are counted by a bar. Where they are printed on the terminal themselves,
+        only the wait for the first one, in which the model is loaded, is filled by a spinner.
+        """
+        if not self._animated():
+            return answers
+        if not self._stdout.isatty():
+            return self._with_bar(answers, None, description)
+        return self._with_spinner(answers, description)
+
+    def _animated(self) -> bool:
+        return not self._quiet and self._stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def _with_spinner(self, answers: Iterable[T], description: str) -> Iterator[T]:
+        from rich.console import Console
+
+        waiting = iter(answers)
+        with Console(file=self._stderr).status(description):
+            first = next(waiting, None)
+        if first is not None:
+            yield first
+            yield from waiting
 
     def _with_bar(self, items: Iterable[T], total: int | None, description: str) -> Iterator[T]:
         from rich.console import Console
@@ -119,7 +145,11 @@ class Output:
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
         console = Console(file=self._stderr)
         with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
-            yield from progress.track(items, total=total, description=description)
+            self._live = console
+            try:
+                yield from progress.track(items, total=total, description=description)
+            finally:
+                self._live = None
 
     def _message(self, label: tuple[str, str] | None, message: str, hint: str | None) -> None:
         from ttd_core.text.clean import printable
@@ -131,6 +161,9 @@ class Output:
             lines.append(f"{self._styled('hint:', 'cyan')} {printable(hint)}")
         try:
             for line in lines:
+                if self._live is not None:  # above the bar, instead of through it
+                    self._live.out(line, highlight=False)
+                    continue
                 self._stderr.write(_encodable(line + "\n", self._stderr))
             self._stderr.flush()
         except OSError:  # nobody listens: the exit code still tells

@@ -1,0 +1,53 @@
+"""Signs of life on a terminal, and none anywhere else."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from ttd_cli.output import Output
+from ttd_cli.render import Renderer
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def a_capable_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def written(stdout: io.StringIO, stderr: io.StringIO, quiet: bool = False) -> tuple[str, str]:
+    output = Output(Renderer("tags", "jsonl", True), quiet, 0, stdout, stderr)
+    for row in output.watch(({"key": str(i)} for i in range(3)), "ttd tags"):
+        output.warning("odd [/x]")
+        output.result(row)
+    return stdout.getvalue(), stderr.getvalue()
+
+
+def test_answers_that_go_to_a_file_are_counted_by_a_bar_and_stay_clean() -> None:
+    out, err = written(io.StringIO(), Terminal())
+    assert out == '{"key": "0"}\n{"key": "1"}\n{"key": "2"}\n'
+    assert "ttd tags" in err and "3/?" in err and err.count("odd [/x]") == 3
+
+
+def test_answers_on_the_terminal_get_a_spinner_for_the_first_one_only() -> None:
+    out, err = written(Terminal(), Terminal())
+    assert out.count("\n") == 3
+    assert "ttd tags" in err and "/?" not in err
+
+
+@pytest.mark.parametrize(("stderr", "quiet"), [(io.StringIO(), False), (Terminal(), True)])
+def test_nothing_moves_without_a_terminal_or_when_quiet(stderr: io.StringIO, quiet: bool) -> None:
+    out, err = written(io.StringIO(), stderr, quiet)
+    assert out.count("\n") == 3 and "\x1b" not in err and "ttd tags" not in err
+
+
+def test_no_answer_at_all_ends_the_wait() -> None:
+    output = Output(None, False, 0, Terminal(), Terminal())
+    assert list(output.watch(iter(()), "ttd tags")) == []
