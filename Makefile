@@ -55,6 +55,7 @@ golden: $(VENV)/.dev
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit/layers
 	$(BIN)/python -m ttd_cli.reference --check docs/cli.md

@@ -9,6 +9,7 @@ CLIP) with ``tiny_masker_state_dict(seed)`` (everything TCL learns).  As in
     from tiny_tcl import tiny_masker_state_dict
     learned = tiny_masker_state_dict(seed=0)     # dict[str, torch.Tensor], float32
 """
+
 from __future__ import annotations
 
 import zlib
@@ -76,7 +77,4 @@ def _masker_draw(key: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 def tiny_masker_state_dict(seed: int = 0, geometry: Geometry = TINY) -> dict[str, torch.Tensor]:
     """What a TCL checkpoint's ``model`` entry holds, for the tiny geometry."""
-    return {
-        k: torch.from_numpy(np.array(_masker_draw(k, s, seed)))
-        for k, s in masker_shapes(geometry).items()
-    }
+    return {k: torch.from_numpy(np.array(_masker_draw(k, s, seed))) for k, s in masker_shapes(geometry).items()}
