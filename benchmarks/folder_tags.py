@@ -9,12 +9,15 @@ same candidates, and must keep the same tags.
 
 from __future__ import annotations
 
+# first: it lets open_clip import beside a CPU build of torch
+import ttd_core.clip  # noqa: F401  # isort: skip
+import open_clip  # isort: skip
+
 import argparse
 import tempfile
 import time
 from pathlib import Path
 
-import open_clip
 import torch
 import torch.nn.functional as F
 from PIL import Image

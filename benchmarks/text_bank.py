@@ -8,12 +8,15 @@ empty and keeps nothing on disk. Goal: a ratio of at least 3, results at most 1e
 
 from __future__ import annotations
 
+# first: it lets open_clip import beside a CPU build of torch
+import ttd_core.clip  # noqa: F401  # isort: skip
+import open_clip  # isort: skip
+
 import argparse
 import sys
 import time
 from collections.abc import Callable
 
-import open_clip
 import torch
 
 from ttd_core.clip.load import load_backbone
