@@ -115,6 +115,8 @@ def _work(
             output.skipped(item.to_json())
             continue
         row = item if isinstance(item, dict) else item.to_json()
+        if single and not row.get("candidates", True):
+            output.warning("the caption holds no word that could be a tag", hint="--no-stopwords keeps stop words too")
         counts["done"] += 1
         folders.update(name.split("/")[0] for name in row.get("files", {}).values() if "/" in name)
         output.result(_printed(row, run))

@@ -42,6 +42,7 @@ def test_every_expected_error_has_a_code() -> None:
         (["tags", "--config", "absent.yaml"], 2, ["absent.yaml", "no such file"]),
         (["tags", "--input", "absent.jsonl"], 3, ["absent.jsonl"]),
         (["tags", "--text", "a", "--tags-file", "absent.txt"], 3, ["absent.txt"]),
+        (["tags", "--image", __file__, "--tags", str(ROOT / "constraints.txt")], 2, ["--tags-file"]),
         (["tags", "--text", "a", "--image", "absent.png", "--weights", "absent.pt"], 3, ["absent"]),
         (["masks", "--image", "a.png", "--text", "b", "--weights", "absent.pt"], 3, ["absent.pt"]),
         (["masks", "--image", "a.png", "--text", "b", "--pamr", "--crf"], 2, ["--pamr", "--crf"]),

@@ -10,9 +10,10 @@ from PIL import Image
 
 from ttd_core.protocols import SilentReporter
 from ttd_core.recipes.demo import bundled_samples, run_demo
-from ttd_core.recipes.options import DemoOptions, ModelOptions
+from ttd_core.recipes.options import DemoOptions, ModelOptions, TagOptions
 from ttd_core.recipes.recorded import start_run
-from ttd_core.recipes.results import DemoResult
+from ttd_core.recipes.results import DemoResult, TagResult
+from ttd_core.recipes.tags import run_tags
 from ttd_core.scenes.demo import DEMO_NAMES, demo_scenes
 from ttd_core.types import Sample
 
@@ -74,3 +75,15 @@ def test_pamr_changes_the_heat_maps_and_not_the_scores(model: ModelOptions, tmp_
         sheets.append(np.asarray(Image.open(run.path / result.sheet)))
         scores.append([score.score for score in result.tags.scores])
     assert scores[0] == scores[1] and not np.array_equal(*sheets)
+
+
+def test_a_sheet_shows_the_scores_that_tags_prints(model: ModelOptions, tmp_path: Path) -> None:
+    sample = Sample("beach", EXAMPLES / "beach.png", "an umbrella and a dog")
+    chosen = DemoOptions(model=model, run_root=str(tmp_path))
+    run = start_run("demo", chosen, "")
+    assert run is not None
+    with run:
+        (drawn,) = run_demo(chosen, [sample], SilentReporter(), run)
+    (scored,) = run_tags(TagOptions(input="list.jsonl", model=model), [sample], SilentReporter())
+    assert isinstance(drawn, DemoResult) and isinstance(scored, TagResult)
+    assert drawn.tags.scores == scored.scores

@@ -209,7 +209,9 @@ def _json_object(text: str, name: str, first: bool) -> dict[str, object]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise RowError(
-            f"is not JSON: {error.msg} (character {error.pos + 1})", 'expected {"image": …, "text": …}'
+            f"is not JSON: {error.msg} (character {error.pos + 1})",
+            'expected {"image": …, "text": …}'
+            + (", or plain captions with --text -" if name == "standard input" else ""),
         ) from error
     except RecursionError as error:
         raise RowError("is nested too deeply, expected one flat JSON object") from error

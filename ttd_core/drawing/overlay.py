@@ -44,7 +44,10 @@ def overlay(
     if notes is None:
         counted = np.bincount(labels.ravel(), minlength=len(tags) + 1)[1:]
         notes = [f"{share:.0%}" if share >= 0.005 or not share else "<1%" for share in counted / max(1, labels.size)]
-    entries = [(tag, note, _colour(c)) for tag, note, c in zip(tags, notes, colours, strict=True)]
+    # a swatch for a tag that covers no pixel would be looked for in vain
+    present = set(np.unique(labels).tolist())
+    named = enumerate(zip(tags, notes, colours, strict=True), start=1)
+    entries = [(tag, note, _colour(colour)) for label, (tag, note, colour) in named if label in present]
     return _framed(Image.fromarray(tinted), entries, title)
 
 

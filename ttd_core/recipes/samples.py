@@ -13,7 +13,7 @@ from ttd_core.data.files import show
 from ttd_core.data.inputs import read_samples
 from ttd_core.data.rows import BadRow, Columns
 from ttd_core.data.tag_lists import read_tag_list
-from ttd_core.errors import DataError, TtdError, WeightsError
+from ttd_core.errors import DataError, TtdError, UsageError, WeightsError
 from ttd_core.recipes.options import CommonOptions, PictureOptions
 from ttd_core.types import Sample
 
@@ -23,6 +23,7 @@ def check_files(options: CommonOptions) -> None:
 
     Raises:
         DataError: a picture, a list, or a file of tags is missing.
+        UsageError: a file of tags is given as a tag.
         WeightsError: a weights file is missing.
     """
     source = None if options.input == "-" else options.input
@@ -36,6 +37,11 @@ def check_files(options: CommonOptions) -> None:
     for path, error, hint in named:
         if path is not None and not os.path.lexists(path):
             raise error(f"{show(path)}: no such file", hint)
+    for tag in options.tags or ():
+        file = show(tag.removeprefix("@"))
+        # a word may happen to be a file's name; one with such an ending is no word
+        if file.lower().endswith((".txt", ".json", ".yaml", ".yml")) and os.path.isfile(tag.removeprefix("@")):
+            raise UsageError(f"--tags {show(tag)}: is a file, expected words", hint=f"--tags-file {file}")
     if options.image is not None and os.path.isdir(options.image):
         raise DataError(f"{show(options.image)}: is a folder, expected a picture", f"--input {show(options.image)}")
 

@@ -241,8 +241,9 @@ class Scorer:
         for i, tag in enumerate(question.tags):
             k = position.get(i)
             if k is None:
-                unknown = ", ".join(self.session.unknown_words(tag))
-                rows.append(TagScore(tag, None, False, note=f"unknown to the model: {unknown}"))
+                unknown = self.session.unknown_words(tag)
+                named = f": {', '.join(unknown)}" if len(tag.split()) > 1 else ""
+                rows.append(TagScore(tag, None, False, note=f"unknown to the model{named}"))
             elif places:
                 rows.append(TagScore(tag, scores[k], kept[k], *places[k]))
             else:

@@ -11,7 +11,7 @@ import torch
 
 from ttd_core.clip.load import load_backbone
 from ttd_core.errors import UsageError
-from ttd_core.recipes.options import PictureOptions
+from ttd_core.recipes.options import MaskOptions
 from ttd_core.text.bank import TextBank
 from ttd_core.text.rivals import RIVALS
 
@@ -124,7 +124,7 @@ def open_session(options: CommonOptions, report: Reporter, cache: Path | None = 
     torch.manual_seed(options.seed)
     backbone = load_backbone(options.model.spec(), device, report)
     info = backbone.info
-    default_size = (info.mask_size if isinstance(options, PictureOptions) else None) or info.image_size
+    default_size = (info.mask_size if isinstance(options, MaskOptions) else None) or info.image_size
     alone = "sigmoid" if info.sigmoid_scale is not None else info.calibration
     rivals = RIVALS if options.calibration is None and alone == "softmax" else ()
     return Session(

@@ -54,7 +54,9 @@ def test_the_page_holds_the_picture_a_legend_and_the_title() -> None:
     titled = overlay(picture, labels, ["dog", "cat"], title="a dog and a cat")
     assert bare.mode == "RGB" and bare.width > 384
     assert bare.height < named.height < titled.height
-    many = overlay(picture, labels, [f"tag number {i}" for i in range(40)])
+    assert overlay(picture, labels, ["dog", "cat", "nowhere to be seen"]).size == named.size
+    stripes = np.arange(labels.size).reshape(labels.shape) % 41
+    many = overlay(picture, stripes, [f"tag number {i}" for i in range(40)])
     assert many.width == named.width and many.height > named.height + 100
 
 
