@@ -103,6 +103,8 @@ def run_stage(
         if done % books.log_every == 0 or done == stage.steps:
             entry = {"stage": stage.name, "step": done, "lr": lr, "cpu_seconds": time.process_time() - clock, **values}
             if probe is not None and (done % books.probe_every == 0 or done == stage.steps):
+                # In training mode the probe's pictures would move the running statistics of batch norm.
+                model.eval()
                 entry |= probe(done)
             _append(books.folder / "log.jsonl", entry)
         if done % books.save_every == 0 or done == stage.steps:

@@ -69,3 +69,24 @@ def test_a_checkpoint_of_other_options_is_refused(tmp_path: Path) -> None:
 def test_no_half_written_file_is_left_behind(tmp_path: Path) -> None:
     train(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "s.pt"]
+
+
+def test_measuring_on_the_way_leaves_the_running_statistics_alone(tmp_path: Path) -> None:
+    def run(folder: Path, measure: bool) -> nn.Module:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+
+        def losses(step: int) -> dict[str, torch.Tensor]:
+            batch = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
+            return {"loss": model(batch).square().mean()}
+
+        def probe(step: int) -> dict[str, float]:
+            return {"probe": float(model(torch.full((8, 4), 100.0)).mean().detach())} if measure else {}
+
+        books = Bookkeeping(folder, "a", log_every=5, save_every=5, probe_every=5)
+        run_stage(model, Stage("only", steps=10, lr=1e-2, warmup=2), losses, books, SilentReporter(), probe)
+        return model
+
+    plain, measured = run(tmp_path / "plain", False), run(tmp_path / "measured", True)
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, measured.state_dict()[name]), name
