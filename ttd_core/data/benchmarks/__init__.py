@@ -1,0 +1,1 @@
+"""Annotated data sets, read where and how people have them on disk."""

@@ -1,0 +1,1 @@
+"""`ttd evaluate`: one row per sample, and every figure from the rows."""
