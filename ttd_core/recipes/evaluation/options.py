@@ -1,0 +1,134 @@
+"""Every setting of `ttd evaluate`, with its default and what is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ttd_core.errors import UsageError
+from ttd_core.recipes.checks import not_both, not_empty, share, whole
+from ttd_core.recipes.model_options import ModelOptions
+from ttd_core.recipes.options import Calibration, Candidates, MaskOptions, Selection
+
+Task = Literal["tags", "text", "masks", "classification", "bias"]
+TASKS: tuple[str, ...] = ("tags", "text", "masks", "classification", "bias")
+
+
+def _how(default: Any) -> Any:
+    return field(default=default, metadata={"result": False})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """Options of `ttd evaluate`; those not explained here mean what they mean in `CommonOptions` and `MaskOptions`.
+
+    Args:
+        task: `tags` (tag selection), `text` (the caption's mask), `masks` (semantic segmentation), `classification`
+            (which classes a picture shows), `bias` (the single tag bias meter); None takes the data set's first one.
+        data: data set, with a split where it has several (`scenes:test`, `voc2012:val`), or a folder or list of one's
+            own; `scenes` alone prints every table of the built-in benchmark.
+        root: folder of the data set.
+        pred: finished answers to score instead of a model's: a run or folder of masks, a `tags.jsonl`, a tag file.
+        truth: a file with the true tags or labels, instead of the data set's own annotation.
+        class_names: file with one line per class (background left out): the text or, separated by commas, the texts
+            that stand for it; None prompts the data set's own names.
+        unseen: classes a zero-shot method was not trained on, for seen, unseen and harmonic figures.
+        difficult: VOC objects marked difficult count as `positive` (TagCLIP's label lists), `negative`, or not at all
+            (`ignore`).
+        averaging: how classes that occur nowhere count in mIoU: `present` leaves them out, `zero` counts 0 (ReCLIP).
+        shard: this run's part of the samples, `i/n` with i from 1 to n.
+        merge: runs of all n shards, to be put together.
+        allow_missing: go on where samples or predictions are missing, and count them.
+        expect: `metric=value:tolerance`, or `published` for the recipe's own figures.
+        recipe: name of a published row whose settings come first.
+        workers: processes that decode pictures and truths; 0 works in this one.
+        per_sample: also write `samples.jsonl` with the figures of every sample.
+        report: also write `report.html`.
+
+    Raises:
+        UsageError: options contradict each other (both are named) or a value is out of range.
+    """
+
+    task: Task | None = None
+    data: str | None = None
+    root: str | None = _how(None)
+    pred: str | None = None
+    truth: str | None = None
+    class_names: str | None = None
+    unseen: tuple[str, ...] | None = None
+    difficult: Literal["positive", "negative", "ignore"] = "positive"
+    averaging: Literal["present", "zero"] = "present"
+    limit: int | None = None
+    shard: str | None = None
+    merge: tuple[str, ...] | None = _how(None)
+    allow_missing: bool = False
+    expect: tuple[str, ...] | None = _how(None)
+    recipe: str | None = None
+    model: ModelOptions = field(default_factory=ModelOptions)
+    image_size: int | None = None
+    scales: tuple[float, ...] = (1.0,)
+    hflip: bool = False
+    templates: str | None = None
+    calibration: Calibration | None = None
+    logit_scale: float | None = None
+    candidates: Candidates = "words"
+    stopwords: bool = True
+    tagger: Literal["builtin", "nltk"] = "builtin"
+    scorer: str = "pixel"
+    select: Selection = "fixed"
+    threshold: float = 0.5
+    pamr: bool = False
+    crf: bool = False
+    bg: float = 0.4
+    seed: int = 0
+    batch_size: int = _how(8)
+    workers: int = _how(0)
+    per_sample: bool = _how(False)
+    report: bool = _how(True)
+    format: Literal["text", "tsv", "json", "jsonl"] = _how("text")
+    out: str | None = _how(None)
+    run_root: str = _how("runs")
+    overwrite: bool = _how(False)
+    keep_going: bool = _how(False)
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions and values out of range."""
+        for flag, value in (("--root", self.root), ("--out", self.out), ("--run-root", self.run_root)):
+            not_empty(flag, value, "a folder")
+        for flag, value in (("--pred", self.pred), ("--truth", self.truth), ("--class-names", self.class_names)):
+            not_empty(flag, value, "a file")
+        not_both("--merge", self.merge, "--shard", self.shard, "a merge holds all shards")
+        not_both("--merge", self.merge, "--pred", self.pred, "the shards were scored already")
+        if self.data is None and self.merge is None:
+            raise UsageError(
+                "nothing to evaluate on: --data is missing", hint="e.g. --data scenes:test; ttd evaluate --list"
+            )
+        whole("--workers", self.workers, at_least=0)
+        if self.shard is not None:
+            parse_shard(self.shard)
+        share("--bg", self.bg)
+        self.answers()
+
+    def answers(self) -> MaskOptions:
+        """The settings of the model and of its reading, in the form every recipe takes; checks them too."""
+        return MaskOptions(
+            input=self.data or "shards", limit=self.limit, model=self.model, image_size=self.image_size,
+            scales=self.scales, hflip=self.hflip, templates=self.templates, calibration=self.calibration,
+            logit_scale=self.logit_scale, candidates=self.candidates, stopwords=self.stopwords, tagger=self.tagger,
+            scorer=self.scorer, select=self.select, threshold=self.threshold, pamr=self.pamr, crf=self.crf, bg=self.bg,
+            seed=self.seed, batch_size=self.batch_size, run_root=self.run_root,
+        )  # fmt: skip
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Read `i/n`.
+
+    Raises:
+        UsageError: not two whole numbers with 1 <= i <= n.
+    """
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= part <= parts:
+        raise UsageError(f"--shard {text!r} is not a part of a whole", hint="e.g. --shard 1/4, 2/4, 3/4 and 4/4")
+    return part, parts
