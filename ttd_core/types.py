@@ -133,6 +133,8 @@ class Sample:
         caption: the sentence, None when only tags are given.
         tags: the user's own candidates in order, None to take them from the caption.
         origin: `file:line` for messages, or the option it came from.
+        candidates: words that stand for the caption's own and compete as those do (a benchmark's judged words); None
+            to split the caption.
     """
 
     key: str
@@ -140,6 +142,7 @@ class Sample:
     caption: str | None = None
     tags: tuple[str, ...] | None = None
     origin: str = ""
+    candidates: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def label_map(
     maps: torch.Tensor,
     picture: np.ndarray,
     *,
-    background: float = 0.4,
+    background: float | None = 0.4,
     refine: str | None = None,
     image_size: int = 448,
     pamr_iterations: int = ITERATIONS,
@@ -51,7 +51,8 @@ def label_map(
     Args:
         maps: K×h×w float in 0..1, calibrated and averaged over scales and flips; K may be 0.
         picture: H×W×3 uint8.
-        background: score of the background in 0..1; a tag must exceed it, equal scores go to the background.
+        background: score of the background in 0..1; a tag must exceed it, equal scores go to the background. None where
+            every pixel belongs to some tag: no label is then 0.
         refine: None, `pamr` or `crf`.
         image_size: PAMR runs where the shorter side has at most this many pixels (see `pamr_size`); the CRF runs at
             the picture's own size up to `crf.max_pixels`, and only its scores are returned at that of PAMR.
@@ -68,7 +69,7 @@ def label_map(
     """
     if refine is not None and refine not in REFINERS:
         raise UsageError(f"unknown refinement {refine!r}, expected {' or '.join(REFINERS)}")
-    if not 0 <= background <= 1:
+    if background is not None and not 0 <= background <= 1:
         raise UsageError(f"background score is {background}, expected 0..1")
     size = (picture.shape[0], picture.shape[1])
     if not len(maps):
@@ -78,8 +79,8 @@ def label_map(
         grid = pamr_size(size, image_size)
         colours = resize_picture(picture, grid).to(maps.device, torch.float32)
         maps = pamr(colours, resize_maps(maps[None], grid).float(), pamr_iterations, pamr_dilations)[0]
-    # 2. the background is one more channel of constant score
-    stack = torch.cat([torch.full_like(maps[:1], background), maps])
+    # 2. the background is one more channel of constant score; one below every similarity wins nowhere
+    stack = torch.cat([torch.full_like(maps[:1], -2.0 if background is None else background), maps])
     # 3. the CRF weighs the channels that win somewhere, background included
     if refine == "crf":
         return _after_crf(stack, picture, image_size, crf or CrfConfig())

@@ -15,6 +15,8 @@ def sample_candidates(sample: Sample, options: CommonOptions) -> list[Candidate]
     """The candidates of one row: the tags given for it, else the words of its caption that the options ask for."""
     if sample.tags is not None:
         return _given(sample.tags)
+    if sample.candidates is not None:
+        return given_tags(sample.candidates)
     return candidates(sample.caption or "", options.candidates, stopwords=options.stopwords, tagger=options.tagger)
 
 

@@ -167,6 +167,6 @@ def _parts(
     cells = max((h // session.info.cell_side) * (w // session.info.cell_side) for h, w in plan)
     views = len(plan) * (2 if session.views.hflip else 1)
     longest = max(1, max(len(tags[i]) for i in group))
-    fit = max(1, MAX_CELLS // max(1, 2 * cells * views * longest))
+    fit = 1 if session.apart else max(1, MAX_CELLS // max(1, 2 * cells * views * longest))
     for start in range(0, len(group), fit):
         yield group[start : start + fit]

@@ -58,12 +58,20 @@ class Scorer:
         report: told what is assumed or skipped.
         cache: folder for text embeddings.
         run: told which model on which device gave the numbers.
+        apart: see `ttd_core.recipes.session.open_session`.
     """
 
     def __init__(
-        self, options: CommonOptions, report: Reporter, cache: Path | None = None, run: RunDirectory | None = None
+        self,
+        options: CommonOptions,
+        report: Reporter,
+        cache: Path | None = None,
+        run: RunDirectory | None = None,
+        *,
+        apart: bool = False,
     ) -> None:
         self._options = options
+        self._apart = apart
         self._run = run
         self._report = report
         self._cache = cache
@@ -74,7 +82,7 @@ class Scorer:
     def session(self) -> Session:
         """The model, loaded on first use."""
         if self._session is None:
-            self._session = open_session(self._options, self._report, self._cache)
+            self._session = open_session(self._options, self._report, self._cache, apart=self._apart)
             if self._run is not None:
                 self._run.note(
                     device=str(self._session.device),

@@ -69,6 +69,7 @@ class Session:
         caption_reading: for the words of a caption, which compete with each other.
         alone_reading: for tags that nothing says cover the picture: those a user listed, and a caption's only word.
         templates: prompt template set of the tags; captions go in as they stand.
+        apart: every picture goes through the model by itself, so that its answer depends on nothing else.
     """
 
     backbone: Backbone
@@ -78,6 +79,7 @@ class Session:
     caption_reading: Reading
     alone_reading: Reading
     templates: str
+    apart: bool = False
     _unknown: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     @property
@@ -106,13 +108,16 @@ class Session:
         return self.bank.embed(list(captions), "identity").to(self.device)
 
 
-def open_session(options: CommonOptions, report: Reporter, cache: Path | None = None) -> Session:
+def open_session(
+    options: CommonOptions, report: Reporter, cache: Path | None = None, *, apart: bool = False
+) -> Session:
     """Load the model that the options name.
 
     Args:
         options: which model, device and reading.
         report: told what is assumed, e.g. the activation of a weights file.
         cache: folder for text embeddings, None to keep them in memory only.
+        apart: on a CPU, let no text or picture change the last bits of another one's answer.
 
     Raises:
         UsageError: an unknown model or device, or a reading that the model cannot give.
@@ -130,7 +135,10 @@ def open_session(options: CommonOptions, report: Reporter, cache: Path | None = 
     return Session(
         backbone=backbone,
         # a closed vocabulary belongs to a model so small that encoding is faster than reading files
-        bank=TextBank(backbone, cache if info.vocabulary is None else None, report),
+        bank=TextBank(
+            backbone, cache if info.vocabulary is None else None, report, apart=apart and device.type == "cpu"
+        ),
+        apart=apart and device.type == "cpu",
         device=device,
         views=Views(options.image_size or default_size, options.scales, options.hflip),
         caption_reading=_reading(options, info, info.calibration),

@@ -36,14 +36,23 @@ class TextBank:
         backbone: encodes prompts.
         cache_dir: folder for the embeddings, made when first needed; None keeps them in memory only.
         reporter: hears once when the folder cannot be written.
+        apart: encode the prompts of every text by themselves. With several threads the last bits of an embedding depend
+            on what else is in its batch; evaluations must not. Such embeddings have files of their own.
     """
 
-    def __init__(self, backbone: Backbone, cache_dir: Path | None = None, reporter: Reporter | None = None) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        cache_dir: Path | None = None,
+        reporter: Reporter | None = None,
+        *,
+        apart: bool = False,
+    ) -> None:
         self._backbone = backbone
+        self._apart = apart
         info = backbone.info
-        self._folder = (
-            None if cache_dir is None else cache_dir / "text" / f"{info.weights_sha256[:24]}-{info.activation}"
-        )
+        name = f"{info.weights_sha256[:24]}-{info.activation}" + ("-apart" if apart else "")
+        self._folder = None if cache_dir is None else cache_dir / "text" / name
         self._reporter: Reporter = reporter or SilentReporter()
         self._memory: OrderedDict[str, torch.Tensor] = OrderedDict()
 
@@ -69,7 +78,7 @@ class TextBank:
         keys = {tag: hashlib.sha256(f"{prefix}\n{tag}".encode("utf-8", "surrogatepass")).hexdigest() for tag in tags}
         found = {tag: self._recall(key, tag) for tag, key in keys.items()}
         missing = [tag for tag, embedding in found.items() if embedding is None]
-        step = max(1, _PROMPTS_AT_ONCE // len(prompts))
+        step = 1 if self._apart else max(1, _PROMPTS_AT_ONCE // len(prompts))
         for start in range(0, len(missing), step):
             chunk = missing[start : start + step]
             for tag, embedding in zip(chunk, self._compute(chunk, prompts, each), strict=True):

@@ -172,3 +172,11 @@ def test_unknown_refinements_and_backgrounds_are_refused() -> None:
         label_map(maps, picture, refine="blur")
     with pytest.raises(UsageError, match="1.5"):
         label_map(maps, picture, background=1.5)
+
+
+def test_without_a_background_every_pixel_belongs_to_the_strongest_tag() -> None:
+    maps = torch.tensor([[[0.0, 0.1]], [[0.0, 0.05]]])
+    labels = label_map(maps, np.zeros((1, 2, 3), dtype=np.uint8), background=None).labels
+    assert labels.tolist() == [[1, 1]]
+    crossed = label_map(maps.flip(0), np.zeros((1, 2, 3), dtype=np.uint8), background=None).labels
+    assert crossed.tolist() == [[1, 2]]
