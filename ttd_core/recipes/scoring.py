@@ -195,26 +195,39 @@ class Scorer:
     def decide(self, question: Question, looked: Looked | None) -> TagResult:
         """Scores, selection and the proving pixels of one sample."""
         kind = self._options.scorer
-        places: list[tuple[int, int, str | None]] = []
+        scores = self.scores(kind, question, looked)
+        places = self._places(question, looked) if kind == "pixel" and looked is not None else []
+        return self._result(question, kind, scores.tolist(), self.keep(scores), places)
+
+    def scores(self, kind: str, question: Question, looked: Looked | None) -> torch.Tensor:
+        """Scores of the known candidates of one sample.
+
+        Args:
+            kind: `pixel`, `image` or `text`, whatever the options say.
+            question: the sample.
+            looked: what the model sees of it; None for `text`.
+
+        Returns:
+            len(question.known) values.
+        """
         if kind == "text":
-            scores = self._text_scores(question)
-        elif kind == "image":
-            assert looked is not None
-            scores = looked.image_scores
-        else:
-            assert looked is not None
-            assert question.picture is not None
-            best = peaks(looked.maps[None])
-            scores = best.score[0]
-            names = [question.tags[i] for i in question.known]
-            grid = (looked.maps.shape[-2], looked.maps.shape[-1])
-            for row, column, second in zip(
-                best.row[0].tolist(), best.column[0].tolist(), best.runner_up[0].tolist(), strict=True
-            ):
-                x, y = cell_to_pixel(row, column, grid, question.picture.size)
-                places.append((x, y, names[second] if second >= 0 else None))
-        kept = self.keep(scores)
-        return self._result(question, kind, scores.tolist(), kept, places)
+            return self._text_scores(question)
+        assert looked is not None
+        if kind == "image":
+            return looked.image_scores
+        return looked.maps.flatten(1).amax(1) if len(looked.maps) else looked.image_scores[:0]
+
+    def _places(self, question: Question, looked: Looked) -> list[tuple[int, int, str | None]]:
+        assert question.picture is not None
+        best = peaks(looked.maps[None])
+        names = [question.tags[i] for i in question.known]
+        grid = (looked.maps.shape[-2], looked.maps.shape[-1])
+        found = zip(best.row[0].tolist(), best.column[0].tolist(), best.runner_up[0].tolist(), strict=True)
+        places: list[tuple[int, int, str | None]] = []
+        for row, column, second in found:
+            x, y = cell_to_pixel(row, column, grid, question.picture.size)
+            places.append((x, y, names[second] if second >= 0 else None))
+        return places
 
     def keep(self, scores: torch.Tensor) -> list[bool]:
         """The selection rule of the options on K scores."""

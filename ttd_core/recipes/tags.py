@@ -75,7 +75,7 @@ class TagAnswerer:
 
     def __call__(self, samples: Sequence[Sample]) -> list[TagResult | Skipped]:
         """Answer a batch in its order."""
-        ready = {i: self._without_model(sample) for i, sample in enumerate(samples)}
+        ready = {i: self.without_model(sample) for i, sample in enumerate(samples)}
         asked = [i for i, answer in ready.items() if answer is None]
         if asked:
             ready.update(zip(asked, self._model().score([samples[i] for i in asked]), strict=True))
@@ -84,12 +84,13 @@ class TagAnswerer:
     def scored(self, question: Question, looked: Looked) -> TagResult:
         """The decision about a sample whose picture the model has already looked at."""
         if self._kind in ("nouns", "list"):
-            answer = self._without_model(question.sample)
+            answer = self.without_model(question.sample)
             assert isinstance(answer, TagResult)
             return answer
         return self._model().decide(question, looked)
 
-    def _without_model(self, sample: Sample) -> TagResult | Skipped | None:
+    def without_model(self, sample: Sample) -> TagResult | Skipped | None:
+        """The answer where no model is needed, or the reason why there is none; None where a model has to look."""
         if sample.caption is None and sample.tags is None:
             return Skipped(sample.key, f"{sample.origin}: no caption and no tags", "add a text, or list --tags")
         if self._kind == "nouns":

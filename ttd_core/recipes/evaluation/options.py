@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ttd_core.errors import UsageError
 from ttd_core.recipes.checks import not_both, not_empty, share, whole
 from ttd_core.recipes.model_options import ModelOptions
-from ttd_core.recipes.options import Calibration, Candidates, MaskOptions, Selection
+from ttd_core.recipes.options import Calibration, Candidates, CommonOptions, MaskOptions, Selection, TagOptions
 
 Task = Literal["tags", "text", "masks", "classification", "bias"]
 TASKS: tuple[str, ...] = ("tags", "text", "masks", "classification", "bias")
@@ -42,7 +42,7 @@ class EvaluateOptions:
         allow_missing: go on where samples or predictions are missing, and count them.
         expect: `metric=value:tolerance`, or `published` for the recipe's own figures.
         recipe: name of a published row whose settings come first.
-        workers: processes that decode pictures and truths; 0 works in this one.
+        workers: processes that decode pictures and truths; 0 works in this one, None decides by the amount of work.
         per_sample: also write `samples.jsonl` with the figures of every sample.
         report: also write `report.html`.
 
@@ -83,7 +83,7 @@ class EvaluateOptions:
     bg: float = 0.4
     seed: int = 0
     batch_size: int = _how(8)
-    workers: int = _how(0)
+    workers: int | None = _how(None)
     per_sample: bool = _how(False)
     report: bool = _how(True)
     format: Literal["text", "tsv", "json", "jsonl"] = _how("text")
@@ -104,21 +104,33 @@ class EvaluateOptions:
             raise UsageError(
                 "nothing to evaluate on: --data is missing", hint="e.g. --data scenes:test; ttd evaluate --list"
             )
-        whole("--workers", self.workers, at_least=0)
+        if self.workers is not None:
+            whole("--workers", self.workers, at_least=0)
         if self.shard is not None:
             parse_shard(self.shard)
         share("--bg", self.bg)
         self.answers()
 
-    def answers(self) -> MaskOptions:
-        """The settings of the model and of its reading, in the form every recipe takes; checks them too."""
-        return MaskOptions(
-            input=self.data or "shards", limit=self.limit, model=self.model, image_size=self.image_size,
-            scales=self.scales, hflip=self.hflip, templates=self.templates, calibration=self.calibration,
-            logit_scale=self.logit_scale, candidates=self.candidates, stopwords=self.stopwords, tagger=self.tagger,
-            scorer=self.scorer, select=self.select, threshold=self.threshold, pamr=self.pamr, crf=self.crf, bg=self.bg,
-            seed=self.seed, batch_size=self.batch_size, run_root=self.run_root,
-        )  # fmt: skip
+    def answers(self, masks: bool = True) -> CommonOptions:
+        """The settings of the model and of its reading, in the form every recipe takes.
+
+        Args:
+            masks: masks will be made; False where only tags are scored, on which a model may look at a smaller size.
+
+        Raises:
+            UsageError: a value is out of range.
+        """
+        common: dict[str, Any] = {name: getattr(self, name) for name in _SHARED} | {"input": self.data or "shards"}
+        if masks:
+            return MaskOptions(**common, pamr=self.pamr, crf=self.crf, bg=self.bg)
+        return TagOptions(**common)
+
+
+_SHARED = (
+    "limit", "model", "image_size", "scales", "hflip", "templates", "calibration", "logit_scale", "candidates",
+    "stopwords", "tagger", "scorer", "select", "threshold", "seed", "batch_size", "run_root",
+)  # fmt: skip
+"""Fields that `EvaluateOptions` and `CommonOptions` have in common."""
 
 
 def parse_shard(text: str) -> tuple[int, int]:
