@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from ttd_core.metrics.curves import average_precision
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,33 @@ def tag_metrics(counts: TagCounts) -> TagMetrics:
     f1 = _share(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
     accuracy = _share(counts.tp + counts.tn, counts.tp + counts.fp + counts.fn + counts.tn)
     return TagMetrics(precision, recall, f1, accuracy)
+
+
+def caption_average_precisions(captions: Iterable[tuple[ArrayLike, ArrayLike]]) -> list[float]:
+    """Average precision of every caption that has a true candidate.
+
+    A caption's candidates are ranked by score against each other only: scores of different captions need not be
+    comparable (a softmax over the caption's candidates is not). Captions without a true candidate are left out, since
+    no order of theirs is better than another.
+
+    Args:
+        captions: per caption K scores (NaN or None for candidates that could not be scored, which come last) and K
+            bools, whether the candidate is true. Candidates of equal score keep their order.
+
+    Raises:
+        ValueError: lists of different length.
+    """
+    pairs = ((scores, np.asarray(true, dtype=bool)) for scores, true in captions)
+    return [average_precision(scores, true) for scores, true in pairs if true.any()]
+
+
+def tag_map(captions: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
+    """Mean average precision of tag selection in 0..1: mean of `caption_average_precisions`; NaN without any.
+
+    Our definition: the published tables have precision, recall, F1 and accuracy only.
+    """
+    values = caption_average_precisions(captions)
+    return math.fsum(values) / len(values) if values else math.nan
 
 
 def _share(part: int, whole: int) -> float:
