@@ -1,0 +1,205 @@
+"""The layout that several papers share: `<root>/<DATA>/validation/{image,mask,xml}`, a `<DATA>.json` beside it.
+
+The JSON file is optional. It may hold `names` (a list, or a mapping from value to name) and `ignore` (the value that
+counts nowhere). Where it has a background that our class list lacks, value 0 is ignored and value k is class k-1;
+without the file the values are our class indices. Names in another order would give a wrong figure: they are an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ttd_core.data.benchmarks.annotated import AnnotatedSet, pair_up
+from ttd_core.data.benchmarks.places import (
+    MASK_SUFFIXES,
+    XML_SUFFIXES,
+    Listing,
+    below,
+    folder_names,
+    list_files,
+    list_pictures,
+)
+from ttd_core.data.benchmarks.raw_labels import RawLabels, plain_labels, zero_ignored
+from ttd_core.data.benchmarks.types import ClassList
+from ttd_core.data.files import open_regular, show
+from ttd_core.errors import DataError
+
+SPLITS = {"val": "validation", "test": "validation", "validation": "validation", "train": "train", "training": "train"}
+"""Split of the catalogue → folder."""
+
+_MAX_JSON = 1 << 20
+
+
+@dataclass(frozen=True)
+class TtdFolders:
+    """The folders of one split.
+
+    Args:
+        image: the pictures.
+        mask, xml: label files and annotations, None where there is no such folder.
+        names_file: `<DATA>.json`, None where there is none.
+    """
+
+    image: Path
+    mask: Path | None
+    xml: Path | None
+    names_file: Path | None
+
+
+def find_ttd_layout(root: Path, data: Sequence[str], split: str) -> TtdFolders | None:
+    """Look for the layout at `root`, at `<root>/<DATA>`, and where `root` is the split's folder itself.
+
+    Args:
+        root: as the user gave it.
+        data: names the data set goes by there (`COCO-Stuff`, `COCOStuff`); letters may differ in case.
+        split: of the catalogue.
+    """
+    folder = SPLITS.get(split, split)
+    bases = [place for place in (below(root, name) for name in data) if place is not None]
+    for base in (*bases, root):
+        for place in (below(base, folder), base):
+            image = None if place is None else below(place, "image")
+            if place is None or image is None or not image.is_dir():
+                continue
+            if place == base and not _is_split(base, root, folder, data):
+                continue
+            home = base if place != base else base.parent
+            return TtdFolders(image, _folder(place, "mask"), _folder(place, "xml"), _names_file(home, data))
+    return None
+
+
+def open_ttd_layout(
+    name: str, data: Sequence[str], split: str, root: Path, classes: ClassList, tasks: tuple[str, ...]
+) -> AnnotatedSet | None:
+    """Open a data set in this layout.
+
+    Args:
+        name: in the catalogue.
+        data: names of its folder.
+        split: of the catalogue.
+        root: as the user gave it.
+        classes: its class list.
+        tasks: its tasks; `masks` needs the folder `mask`, and is left out without it where `xml` is there.
+
+    Returns:
+        None where the layout is not there.
+
+    Raises:
+        DataError: the layout is there, but neither masks nor annotations, or other classes.
+    """
+    found = find_ttd_layout(root, data, split)
+    if found is None:
+        return None
+    if found.mask is None and (found.xml is None or "classification" not in tasks):
+        raise DataError(
+            f"{show(found.image.parent)}: has image, but no mask", "put the label files there, one PNG each"
+        )
+    pictures = list_pictures(found.image, root)
+    masks = list_files(found.mask, MASK_SUFFIXES, root) if found.mask is not None else None
+    xmls = list_files(found.xml, XML_SUFFIXES, root) if found.xml is not None else None
+    truths = masks if masks is not None else xmls
+    pairs = pair_up(sorted({*pictures.names, *(truths.names if truths else ())}), pictures, masks, xmls)
+    if not pairs.samples and not pairs.absent:
+        raise DataError(f"{show(found.image)}: holds no pictures", "expected one .jpg or .png per sample")
+    kept = tasks if masks is not None else tuple(task for task in tasks if task == "classification")
+    raw = _raw_labels(found.names_file, classes) if masks is not None else None
+    notices = _notices(found, pictures)
+    return AnnotatedSet(f"{name}:{split}", kept, classes, pairs.samples, pairs.absent, notices, raw)
+
+
+def _is_split(base: Path, root: Path, folder: str, data: Sequence[str]) -> bool:
+    """Whether a folder that holds `image` itself is this data set's split, and not just any folder."""
+    names = {_fold(each) for each in data}
+    above = (root.resolve() if base == root else base).parent.name
+    return base.name == folder and _fold(above) in names or _fold(base.name) in names
+
+
+def _folder(place: Path, name: str) -> Path | None:
+    path = below(place, name)
+    return path if path is not None and path.is_dir() else None
+
+
+def _names_file(base: Path, data: Sequence[str]) -> Path | None:
+    wanted = {_fold(f"{name}.json") for name in data}
+    for place in (base, base.parent):
+        for name in folder_names(place, files=True):
+            if _fold(name) in wanted:
+                return place / name
+    return None
+
+
+def _notices(found: TtdFolders, pictures: Listing) -> tuple[str, ...]:
+    notices = []
+    if found.names_file is None and found.mask is not None:
+        place = show(found.image.parent.parent)
+        notices.append(f"{place}: no JSON file with names, label values are taken as indices of our class list")
+    if pictures.doubled:
+        notices.append(f"{show(pictures.folder)}: several pictures are called {pictures.doubled[0]}, the first counts")
+    return tuple(notices)
+
+
+def _raw_labels(file: Path | None, classes: ClassList) -> RawLabels:
+    plain = plain_labels(len(classes.names))
+    if file is None:
+        return plain
+    data = _read_names_file(file)
+    ignore = data.get("ignore", 255)
+    if not isinstance(ignore, int) or not 0 <= ignore <= 255:
+        raise DataError(f"{show(file)}: ignore is {ignore!r}, expected a value from 0 to 255")
+    names = _names(file, data)
+    labels = plain
+    if names is not None:
+        shifted = len(names) == len(classes.names) + 1 and not classes.background and _is_background(names[0])
+        _check_order(file, names[1:] if shifted else names, classes)
+        labels = zero_ignored(len(classes.names)) if shifted else plain
+    return RawLabels(labels.table, None if ignore == 255 else ignore)
+
+
+def _read_names_file(file: Path) -> dict[str, Any]:
+    with open_regular(file) as stream:
+        text = stream.read(_MAX_JSON + 1)
+    try:
+        data = json.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{show(file)}: is no JSON ({error})") from error
+    if not isinstance(data, dict):
+        raise DataError(f"{show(file)}: expected an object with names")
+    return data
+
+
+def _names(file: Path, data: dict[str, Any]) -> list[str] | None:
+    names = data.get("names")
+    if isinstance(names, dict) and all(str(key).isdigit() for key in names):
+        names = [names[key] for key in sorted(names, key=int)]
+    if names is None:
+        return None
+    if not isinstance(names, list) or not names or not all(isinstance(each, str) for each in names):
+        raise DataError(f"{show(file)}: names is no list of names", hint='expected {"names": ["background", ...]}')
+    return names
+
+
+def _check_order(file: Path, names: Sequence[str], classes: ClassList) -> None:
+    if len(names) != len(classes.names):
+        raise DataError(f"{show(file)}: has {len(names)} names, but {classes.name} has {len(classes.names)} classes")
+    same = [_fold(ours) for ours in classes.names]
+    theirs = [_fold(each) for each in names]
+    for place, (ours, other) in enumerate(zip(same, theirs, strict=True)):
+        # Other spellings of a class are no matter; one of our names at another place is another order.
+        if ours != other and other in same:
+            raise DataError(
+                f"{show(file)}: class {place} is {names[place]!r}, in {classes.name} it is {classes.names[place]!r}",
+                hint="label files in another order of classes would be scored wrongly; convert them",
+            )
+
+
+def _is_background(name: str) -> bool:
+    return _fold(name) in ("background", "other", "unlabeled", "unlabelled", "void")
+
+
+def _fold(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name.casefold())
