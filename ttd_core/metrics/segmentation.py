@@ -124,7 +124,7 @@ class SegmentationMetrics:
 
 
 def segmentation_metrics(
-    confusion: np.ndarray, averaging: str = "present", background: bool = True
+    confusion: np.ndarray, averaging: str = "present", background: bool = True, classes: int | None = None
 ) -> SegmentationMetrics:
     """Figures of a whole set, as `ttd.md` 8 defines them.
 
@@ -132,6 +132,8 @@ def segmentation_metrics(
         confusion: C×C integers, see `count_pixels`.
         averaging: one of `AVERAGING`, see the head of this module.
         background: False leaves class 0 out of the means over classes; its pixels go on counting for the others.
+        classes: how many rows and columns are classes; those after them hold pixels that were given to no class, which
+            are misses of their true classes and nothing else. None for all.
 
     Raises:
         ValueError: an unknown averaging, or a confusion that is not square.
@@ -140,7 +142,9 @@ def segmentation_metrics(
         raise ValueError(f"averaging {averaging!r}, expected one of {', '.join(AVERAGING)}")
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
         raise ValueError(f"a confusion of {_size(confusion)}, expected as many rows as columns")
+    kept = slice(classes)
     counts = class_counts(confusion)
+    counts = PixelCounts(counts.tp[kept], counts.fp[kept], counts.fn[kept])
     area = counts.tp + counts.fn
     union = area + counts.fp
     iou, fpr, fnr = (_ratios(part, union) for part in (counts.tp, counts.fp, counts.fn))
