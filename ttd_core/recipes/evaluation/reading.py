@@ -1,7 +1,7 @@
 """Pictures and truths, decoded ahead of the model in worker processes, handed on in order.
 
-Workers are spawned, so a script that evaluates with workers needs the usual `if __name__ == "__main__"` guard. At most a
-few samples per worker are under way, so memory does not grow with the data set.
+Workers are spawned, so a script that evaluates with workers needs the usual `if __name__ == "__main__"` guard. Each
+has only a few samples under way, so memory does not grow with the data set.
 """
 
 from __future__ import annotations

@@ -34,7 +34,19 @@ METRICS: dict[str, tuple[str, bool, str]] = {
     "sample_precision": ("percent", True, "precision, mean over pictures"),
     "sample_recall": ("percent", True, "recall, mean over pictures"),
     "sample_f1": ("percent", True, "harmonic mean of the two"),
-    "bias": ("percent", False, "single tag bias, see `ttd_core.metrics.bias`"),
+    "bias": ("percent", False, "single tag bias: how far captions prefer their strongest tag, 100 is nothing but it"),
+    "bias_image": ("percent", False, "share of the reference tags that image scoring drops"),
+    "bias_text": ("percent", False, "share of the reference tags that text scoring drops"),
+    "share_pixel": ("percent", True, "share of the reference tags that pixel scoring keeps"),
+    "share_image": ("percent", True, "share of the reference tags that image scoring keeps"),
+    "share_text": ("percent", True, "share of the reference tags that text scoring keeps"),
+    "effective_tags": ("tags", True, "exp of the entropy of the text scores of the reference tags, per caption"),
+    "reference_tags": ("tags", True, "visible tags, or without a truth those that pixel scoring keeps, per caption"),
+    "follow_best": ("correlation", True, "of the caption's map with the map of its strongest tag"),
+    "follow_worst": ("correlation", True, "of the caption's map with the map of its weakest tag"),
+    "cover_best": ("percent", True, "share of the best covered visible tag that lies in the caption's mask"),
+    "cover_worst": ("percent", True, "share of the worst covered visible tag that lies in the caption's mask"),
+    "cover_all": ("percent", False, "share of the picture that lies in the caption's mask"),
 }
 """Every figure that can stand in `metrics.json`. Percent runs from 0 to 100, fractions from 0 to 1."""
 

@@ -1,3 +1,7 @@
+import numpy as np
+import pytest
+
+from ttd_core.metrics.segmentation import segmentation_metrics
 
 
 def test_pixels_given_to_no_class_are_misses_and_nothing_else() -> None:

@@ -1,0 +1,65 @@
+"""The texts that stand for the classes of a list: the data set's own names, or names and synonyms from a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ttd_core.data.benchmarks.types import ClassList
+from ttd_core.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class ClassTexts:
+    """Texts in groups, one group per class.
+
+    Args:
+        texts: all T texts, class by class.
+        owners: for each text the index of its class, ascending.
+    """
+
+    texts: tuple[str, ...]
+    owners: tuple[int, ...]
+
+    def strongest(self, values: torch.Tensor) -> torch.Tensor:
+        """T×... values of the texts -> C×... values of the classes, the highest of each class's texts."""
+        count = self.owners[-1] + 1
+        if count == len(self.owners):
+            return values
+        index = values.new_tensor(self.owners).long().view(-1, *[1] * (values.dim() - 1)).expand_as(values)
+        return values.new_empty(count, *values.shape[1:]).scatter_reduce(0, index, values, "amax", include_self=False)
+
+
+def class_texts(classes: ClassList, path: str | None) -> ClassTexts:
+    """The texts of a class list.
+
+    Args:
+        classes: the data set's list; its background is not prompted.
+        path: a file with one line per class in the list's order, synonyms separated by commas; None takes the names.
+
+    Raises:
+        DataError: the file cannot be read or has another number of lines.
+    """
+    if path is None:
+        groups = [[name.strip()] for name in classes.things]
+    else:
+        groups = [[part.strip() for part in line.split(",") if part.strip()] for line in _lines(Path(path))]
+        if len(groups) != len(classes.things) or not all(groups):
+            raise DataError(
+                f"{path}: {len(groups)} classes, but {classes.name} has {len(classes.things)} without the background",
+                hint="one line per class in the data set's order, synonyms separated by commas",
+            )
+    owners = tuple(index for index, group in enumerate(groups) for _ in group)
+    return ClassTexts(tuple(text for group in groups for text in group), owners)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
+    return [line for line in text.splitlines() if line.strip()]

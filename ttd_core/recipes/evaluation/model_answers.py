@@ -1,0 +1,147 @@
+"""What a model says about benchmark samples, by the scorers, maps and masks of `ttd tags` and `ttd masks`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ttd_core.data.benchmarks.types import ClassList
+from ttd_core.errors import UsageError, VocabularyError
+from ttd_core.ops.masks import label_map
+from ttd_core.ops.resize import resize_maps
+from ttd_core.recipes.evaluation.class_texts import ClassTexts
+from ttd_core.recipes.maps import look
+from ttd_core.recipes.mask_maps import caption_mask_map, tag_mask_maps
+from ttd_core.recipes.results import Skipped, TagResult
+from ttd_core.recipes.scoring import Question, Scorer
+from ttd_core.recipes.tags import TagAnswerer
+from ttd_core.text.rivals import rivals_of
+from ttd_core.types import Picture, Sample
+
+if TYPE_CHECKING:
+    from ttd_core.protocols import Reporter
+    from ttd_core.recipes.evaluation.options import EvaluateOptions
+    from ttd_core.recipes.evaluation.reading import Read
+    from ttd_core.recipes.maps import Looked
+    from ttd_core.runs import RunDirectory
+
+
+class ModelAnswers:
+    """A model that answers sample by sample; loaded when it is first needed.
+
+    No answer depends on what else is asked: on a CPU pictures and texts go through the model one by one, since with
+    several threads the last bits of a result depend on its batch.
+
+    Args:
+        options: the settings.
+        report: told what is assumed.
+        run: told which model on which device gave the numbers.
+        cache: folder for text embeddings.
+        masks: masks will be made.
+    """
+
+    def __init__(
+        self, options: EvaluateOptions, report: Reporter, run: RunDirectory | None, cache: Path | None, masks: bool
+    ) -> None:
+        self._options = options
+        settings = options.answers(masks)
+        self.scorer = Scorer(settings, report, cache, run, apart=True)
+        self._tagger = TagAnswerer(settings, report, self.scorer)
+        self._texts: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    # captions ------------------------------------------------------------------------------------------------------
+
+    def ask(self, reads: Sequence[Read]) -> list[tuple[Question, Looked]]:
+        """What the model sees of captioned pictures: questions about their candidates, and the maps."""
+        samples = [sample_of(read) for read in reads]
+        questions = self.scorer.questions(samples, [read.picture for read in reads])
+        return list(zip(questions, self.scorer.look(questions), strict=True))
+
+    def tags(self, reads: Sequence[Read]) -> list[tuple[TagResult | Skipped, Question | None, Looked | None]]:
+        """Scored and selected candidates of captions, with what was seen where the scorer looks at pictures."""
+        kind = self._options.scorer.partition(":")[0]
+        if kind in ("nouns", "list"):
+            plain = [self._tagger.without_model(sample_of(read)) for read in reads]
+            return [(answer, None, None) for answer in plain if answer is not None]
+        if kind == "text":
+            questions = self.scorer.questions([sample_of(read) for read in reads], [None] * len(reads))
+            return [(self.scorer.decide(question, None), question, None) for question in questions]
+        return [(self.scorer.decide(*asked), *asked) for asked in self.ask(reads)]
+
+    def caption_masks(self, picture: Picture, question: Question, looked: Looked) -> tuple[np.ndarray, np.ndarray]:
+        """H×W bool mask of a caption's own map, and of the union of its selected tags."""
+        session = self.scorer.session
+        reading = self.scorer.reading(question)
+        tags = self._tagger.scored(question, looked)
+        kept = [k for k, i in enumerate(question.known) if tags.scores[i].selected]
+        own = caption_mask_map(looked, reading, session.alone_reading)[None]
+        union = tag_mask_maps(looked, kept, reading, session.alone_reading)
+        return self._labels(own, picture, self._options.bg) > 0, self._labels(union, picture, self._options.bg) > 0
+
+    # class lists ---------------------------------------------------------------------------------------------------
+
+    def class_maps(self, picture: Picture, texts: ClassTexts) -> Looked:
+        """Maps of every text of a class list, judged alone."""
+        session = self.scorer.session
+        embeddings, rivals = self._embedded(texts)
+        return look(session, session.alone_reading, [picture], [embeddings], [rivals], [None])[0]
+
+    def label_map(self, picture: Picture, looked: Looked, texts: ClassTexts, classes: ClassList) -> np.ndarray:
+        """H×W uint16 class indices in the order of `classes`; a class counts by the strongest of its texts."""
+        maps = texts.strongest(looked.maps)
+        labels = self._labels(maps, picture, self._options.bg if classes.background else None).astype(np.uint16)
+        return labels if classes.background else labels - 1
+
+    def class_scores(self, looked: Looked, texts: ClassTexts) -> np.ndarray:
+        """Scores of the classes of a picture by `--scorer pixel` or `image`, float32."""
+        if self._options.scorer == "image":
+            scores = looked.image_scores
+        elif self._options.scorer == "pixel":
+            scores = looked.maps.flatten(1).amax(1)
+        else:
+            raise UsageError(
+                f"--scorer {self._options.scorer} gives no scores for a class list", hint="use --scorer pixel or image"
+            )
+        found: np.ndarray = texts.strongest(scores).float().cpu().numpy()
+        return found
+
+    def _embedded(self, texts: ClassTexts) -> tuple[torch.Tensor, torch.Tensor]:
+        if self._texts is None:
+            session = self.scorer.session
+            strange = [text for text in texts.texts if session.unknown_words(text)]
+            if strange:
+                raise VocabularyError(
+                    f"--model {session.info.name} does not know {len(strange)} of {len(texts.texts)} class names: "
+                    f"{', '.join(strange[:5])}{', ...' if len(strange) > 5 else ''}",
+                    hint="name a model with an open vocabulary, e.g. --model ViT-B-16 --pretrained openai",
+                )
+            rivals = rivals_of(texts.texts, session.alone_reading.rivals)
+            self._texts = session.embed_tags(texts.texts), session.embed_tags(rivals)
+        return self._texts
+
+    def _labels(self, maps: torch.Tensor, picture: Picture, background: float | None) -> np.ndarray:
+        refine = "pamr" if self._options.pamr else "crf" if self._options.crf else None
+        size = self.scorer.session.views.image_size
+        return label_map(maps, picture.pixels, background=background, refine=refine, image_size=size).labels
+
+
+def sample_of(read: Read) -> Sample:
+    """A benchmark's sample in the form that `ttd tags` answers."""
+    sample = read.sample
+    return Sample(
+        key=sample.key,
+        image=sample.image,
+        caption=sample.caption,
+        origin=sample.key,
+        candidates=read.truth.candidates,
+    )
+
+
+def enlarged(maps: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
+    """K×h×w maps bilinear at K×H×W, float32."""
+    large: np.ndarray = resize_maps(maps[None], size)[0].float().cpu().numpy()
+    return large
