@@ -25,19 +25,22 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ttd_core.data.benchmarks.class_lists import class_list
-from ttd_core.data.benchmarks.coco_files import file_names, find_places, split_of, why_missing
+from ttd_core.data.benchmarks.coco_files import CocoPlaces, file_names, find_places, split_of, why_missing
 from ttd_core.data.benchmarks.coco_ids import RAW_TO_OBJECT
-from ttd_core.data.benchmarks.coco_json import CocoAnnotation, CocoPicture, read_instances
+from ttd_core.data.benchmarks.coco_json import CocoAnnotation, CocoPicture, Instances, read_instances
 from ttd_core.data.benchmarks.coco_maps import RAW, MapFolder, find_maps, read_coded_map
 from ttd_core.data.benchmarks.coco_shapes import ShapeError, draw_shape
 from ttd_core.data.benchmarks.label_files import open_label_list
 from ttd_core.data.benchmarks.places import not_found
-from ttd_core.data.benchmarks.types import IGNORE, Benchmark, BenchmarkSample, OpenedBenchmark, Truth
+from ttd_core.data.benchmarks.raw_labels import classes_in
+from ttd_core.data.benchmarks.ttd_layout import open_ttd_layout
+from ttd_core.data.benchmarks.types import Benchmark, BenchmarkSample, ClassList, OpenedBenchmark, Truth
 from ttd_core.data.files import show
 from ttd_core.errors import DataError
 from ttd_core.text.clean import printable
 
 CONVERTED = "_instanceTrainIds.png"
+_TASKS = ("masks", "classification")
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class CocoObjects(OpenedBenchmark):
         else:
             assert source.picture is not None
             labels, notices = draw_picture(source.picture, size)
-        shown = source.picture.labels if source.picture is not None else _shown(labels)
+        shown = source.picture.labels if source.picture is not None else classes_in(labels, True)
         return Truth(label_map=labels, present=shown, notices=notices)
 
     def for_task(self, task: str) -> CocoObjects:
@@ -111,29 +114,33 @@ def open_coco_objects(name: str, split: str | None, root: Path, truth: Path | No
     if truth is not None and truth.suffix.lower() != ".json":
         return open_label_list(title, classes, truth, places.pictures)
     if truth is not None:
-        places = replace(places, instances=truth, masks=())
+        return _open(title, stem, classes, replace(places, instances=truth, masks=()))
+    if places.pictures is None:
+        found = open_ttd_layout(name, (f"COCO{name[4:8]}",), part, root, classes, _TASKS)
+        if found is not None:
+            return found
+    return _open(title, stem, classes, places)
+
+
+def _open(title: str, stem: str, classes: ClassList, places: CocoPlaces) -> CocoObjects:
     maps = find_maps(places, (CONVERTED,) if places.instances is not None else (CONVERTED, RAW))
     if places.instances is None and maps is None:
-        raise not_found(root, f"annotations of {title}", _looked_for(stem), _hint(stem))
-    listed = read_instances(places.instances, classes.things) if places.instances is not None else None
+        raise not_found(places.root, f"annotations of {title}", _looked_for(stem), _hint(stem))
+    listed = Instances() if places.instances is None else read_instances(places.instances, classes.things)
     if places.pictures is None:
-        count = f"{len(listed.pictures):,} of {len(listed.pictures):,}" if listed is not None else "all"
-        raise not_found(root, f"pictures of {title} ({count} are missing)", _looked_for(stem), _hint(stem))
-    names = file_names(places.pictures, root)
-    if listed is None:
-        assert maps is not None
+        count = f" ({len(listed.pictures):,} of {len(listed.pictures):,} are missing)" if listed.pictures else ""
+        raise not_found(places.root, f"pictures of {title}{count}", _looked_for(stem), _hint(stem))
+    sources = [(picture.file_name, CocoSource(picture)) for picture in listed.pictures]
+    if places.instances is None and maps is not None:
         sources = [(f"{key}.jpg", CocoSource(None)) for key in maps.stems()]
-    else:
-        sources = [(picture.file_name, CocoSource(picture)) for picture in listed.pictures]
-    samples, absent = _sort_out(sources, places.pictures, names, maps)
+    samples, absent = _sort_out(sources, places.pictures, file_names(places.pictures, places.root), maps)
     if not samples:
         raise DataError(
             f"{show(places.pictures)}: {len(absent):,} of {len(absent):,} pictures of {title} cannot be used "
             f"(first: {absent[0][1] if absent else 'the annotations list none'})",
             _hint(stem),
         )
-    notices = (*(listed.notices if listed is not None else ()), *_about(maps))
-    return CocoObjects(title, ("masks", "classification"), classes, samples, absent, notices)
+    return CocoObjects(title, _TASKS, classes, samples, absent, (*listed.notices, *_about(maps)))
 
 
 def _sort_out(
@@ -208,8 +215,3 @@ def draw_picture(picture: CocoPicture, size: tuple[int, int] | None = None) -> t
     for annotation, mask in drawn:
         labels[mask] = annotation.label + 1
     return labels, tuple(notices)
-
-
-def _shown(labels: np.ndarray) -> tuple[int, ...]:
-    """Classes of a label map without the background, as indices into the 80."""
-    return tuple(int(label) - 1 for label in np.unique(labels) if 0 < label < IGNORE)

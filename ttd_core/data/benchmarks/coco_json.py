@@ -71,8 +71,8 @@ class Instances:
         notices: what was passed over.
     """
 
-    pictures: tuple[CocoPicture, ...]
-    notices: tuple[str, ...]
+    pictures: tuple[CocoPicture, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def read_instances(path: Path, names: Sequence[str]) -> Instances:
