@@ -167,18 +167,18 @@ def _following(caption_map: np.ndarray, tag_maps: np.ndarray) -> tuple[list[floa
     """Correlations of the caption's map with R tags' maps in descending order, and the headline of this caption."""
     maps = np.concatenate([caption_map[None], tag_maps]).reshape(1 + len(tag_maps), -1).astype(np.float64)
     maps -= maps.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(maps, axis=1)
-    varies = lengths > _FLAT
+    deviations = np.sqrt((maps**2).mean(axis=1))
+    varies = deviations > _FLAT
     if not varies[0] or not varies[1:].any():
         return [], None
-    unit = maps[varies] / lengths[varies, None]
-    table = unit @ unit.T
+    scaled = maps[varies] / deviations[varies, None]
+    # rounded first, so that noise in the last digits of the maps cannot change which tag is the strongest
+    table = np.round(scaled @ scaled.T / maps.shape[1], _DIGITS)
     follow = table[0, 1:]
     best = int(follow.argmax())
     gaps = len(follow) - table[1 + best, 1:].sum()
     bias = 100 * min(1.0, float((follow[best] - follow).sum() / gaps)) if gaps > _FLAT else None
-    rounded = [round(float(value), _DIGITS) for value in np.sort(follow)[::-1]]
-    return rounded, None if bias is None else round(bias, _DIGITS)
+    return np.sort(follow)[::-1].tolist(), None if bias is None else round(bias, _DIGITS)
 
 
 def _effective_number(scores: np.ndarray) -> float | None:

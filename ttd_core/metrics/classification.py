@@ -151,9 +151,8 @@ def count_labels(selected: np.ndarray, truth: np.ndarray, ignored: np.ndarray | 
     found, true = selected.astype(bool), truth.astype(bool)
     counted = np.ones(true.shape, dtype=bool) if ignored is None else ~ignored.astype(bool)
     tp, fp, fn = found & true & counted, found & ~true & counted, ~found & true & counted
-    return LabelCounts(
-        *(part.sum(axis=axis, dtype=np.int64) for axis in (0, 1) for part in (tp, fp, fn)), int(counted.sum())
-    )
+    parts = [part.sum(axis=axis, dtype=np.int64) for axis in (0, 1) for part in (tp, fp, fn)]
+    return LabelCounts(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], int(counted.sum()))
 
 
 @dataclass(frozen=True)
