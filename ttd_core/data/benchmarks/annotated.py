@@ -11,7 +11,7 @@ from ttd_core.data.benchmarks.places import Listing
 from ttd_core.data.benchmarks.raw_labels import RawLabels, classes_in
 from ttd_core.data.benchmarks.types import BenchmarkSample, OpenedBenchmark, Truth
 from ttd_core.data.benchmarks.voc_xml import VocObject, read_voc_xml
-from ttd_core.errors import DataError
+from ttd_core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -144,5 +144,11 @@ def _missing(key: str, pictures: Listing, masks: Listing | None, xmls: Listing |
         if key in listing.refused:
             parts.append(listing.refused[key])
         elif key not in listing.names:
-            parts.append(f"no {what} in {listing.folder.name}")
+            parts.append(f"no {what} in {listing.folder.parent.name}/{listing.folder.name}")
     return " and ".join(parts) or None
+
+
+def refuse_truth(name: str, truth: Path | None) -> None:
+    """Refuse `--truth` where the masks are the truth."""
+    if truth is not None:
+        raise UsageError(f"--truth does nothing for {name}: its masks are the truth", hint="leave --truth out")

@@ -14,6 +14,7 @@ from ttd_core.text.clean import printable
 MASK_SUFFIXES = frozenset((".png", ".npy"))
 XML_SUFFIXES = frozenset((".xml",))
 _MOST_FOLDERS = 200
+_DEEPEST = 4
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,30 @@ def list_files(
             doubled.append(key)
         else:
             names[key] = entry.name
+    return Listing(folder, dict(sorted(names.items())), refused, tuple(doubled))
+
+
+def list_tree(folder: Path, suffixes: frozenset[str], inside: Path) -> Listing:
+    """`list_files` with folders in it, down to three levels; stems and names hold `/` between folders.
+
+    Links to folders are followed where they stay below `inside`; those that leave it are not read.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    names: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    doubled: list[str] = []
+    level = [""]
+    for _ in range(_DEEPEST):
+        for prefix in level:
+            listing = list_files(folder / prefix, suffixes, inside)
+            names |= {prefix + stem: prefix + name for stem, name in listing.names.items()}
+            refused |= {prefix + stem: reason for stem, reason in listing.refused.items()}
+            doubled += [prefix + stem for stem in listing.doubled]
+        top = os.path.realpath(inside)
+        deeper = [f"{prefix}{name}/" for prefix in level for name in folder_names(folder / prefix)]
+        level = [path for path in deeper if _within(os.path.realpath(folder / path), top)]
     return Listing(folder, dict(sorted(names.items())), refused, tuple(doubled))
 
 
