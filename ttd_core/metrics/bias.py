@@ -7,17 +7,22 @@ meter is ours; its parts follow the measurements of `scenes.md` 4.
 **Reference tags** of a caption are the tags that its picture shows: with a truth the visible ones, without one those
 kept by pixel scoring. Captions with fewer than two cannot prefer one and are counted but not measured.
 
-**Headline.** S_k is the map of reference tag k, S_T the map of the caption, r_k the correlation (Pearson, over places)
-of S_T with S_k, and b the tag with the highest r, the one the caption follows most. A caption that were nothing but b
-would show c_k, the correlation of S_b with S_k, in place of r_k (and c_b = 1). With sums over the other tags k ≠ b
+**Headline.** A map's *lead* is its highest correlation (Pearson, over places) with the map of a reference tag, less the
+mean of its correlations with the maps of the other reference tags. Tags lie in different places, so that no map follows
+all of them fully, and the lead of a caption's map is read between two others made of the same maps:
 
-    bias = 100 · Σ (r_b - r_k) / Σ (1 - c_k), at most 100
+- *even*: the mean of the reference tags' maps, which is the map of the mean of their vectors;
+- *single*: the map of the tag that the caption's map correlates with most.
 
-is how far the caption prefers its strongest tag, relative to a caption that is that tag. It is 0 where the caption's
-map follows all of its tags alike and 100 where it equals the map of one. Correlations do not change with the scale or
-the offset of a map, so models with other calibrations can be compared. It says nothing about how well the maps are
-followed (`follow_best`) nor whether they are right. Undefined, and counted as such, where fewer than two of the maps
-vary or where they are all equal.
+With sums over captions
+
+    bias = 100 · Σ (lead - lead_even) / Σ (lead_single - lead_even), held to 0..100
+
+is 0 where captions prefer their strongest tag no more than the even mean does and 100 where they are as good as
+nothing but that tag. Correlations do not change with the scale or the offset of a map, so models with other
+calibrations can be compared. The headline does not say how well the maps are followed (`follow_best` does) nor whether
+they are right. A caption is undefined, and counted as such, where its own map or all but one of the tags' maps are
+flat, or where the single map leads no further than the even one.
 
 **Beside it**, all over the measured captions:
 
@@ -26,7 +31,8 @@ vary or where they are all equal.
   threshold of 0.5 these depend on the reading as well as on the model.
 - `effective_tags`: exp of the entropy of the text scores, normalised to sum 1 over the reference tags (for a softmax
   reading: the softmax over these tags): from 1, one tag has it all, up to their number, `reference_tags`.
-- `follow_best`, `follow_worst`: highest and lowest r_k, means over captions.
+- `follow_best`, `follow_worst`: the caption's highest and lowest correlation, means over captions; `bias_baselines` has
+  the same for the even and the single map.
 - with masks, `cover_best`, `cover_worst`: percent of the best and of the worst covered visible tag's mask that lies in
   the caption's mask; `cover_all` is the caption mask's share of the picture, and what a mask without any knowledge
   would cover of every tag on average.
@@ -65,8 +71,9 @@ def bias_row(
 
     Returns:
         `reference`, the number of reference tags, and for two or more of them: `pixel`, `image` and `text`, how many
-        of them the scorings keep; `effective`; `follow`, the correlations r_k in descending order; `bias`, percent.
-        `effective` and `bias` are None where they are not defined, and flat maps are left out of `follow`.
+        of them the scorings keep; `effective`; `follow`, `even` and `single`, correlations of these three maps with
+        the tags' maps in descending order, flat ones left out; `bias`, the headline of this caption alone, percent.
+        `effective` and `bias` are None where they are not defined.
 
     Raises:
         ValueError: parts of different length or size.
@@ -80,11 +87,10 @@ def bias_row(
     row: dict[str, Any] = {"reference": int(reference.sum())}
     if row["reference"] < 2:
         return row
-    follow, bias = _following(caption_map, tag_maps[reference])
     row |= {name: int((chosen & reference).sum()) for name, chosen in decisions.items()}
     row["effective"] = _effective_number(scores[reference])
-    row["follow"] = follow
-    row["bias"] = bias
+    row |= _following(caption_map, tag_maps[reference])
+    row["bias"] = _headline([row])
     return row
 
 
@@ -128,7 +134,7 @@ def bias_summary(rows: Iterable[Row]) -> dict[str, float]:
     shares = {f"share_{name}": 100 * count / total if total else math.nan for name, count in found.items()}
     followed = [row["follow"] for row in measured if row["follow"]]
     summary = {
-        "bias": _mean(row["bias"] for row in measured),
+        "bias": _or_nan(_headline(measured)),
         **shares,
         "bias_image": 100 - shares["share_image"],
         "bias_text": 100 - shares["share_text"],
@@ -145,12 +151,29 @@ def bias_summary(rows: Iterable[Row]) -> dict[str, float]:
     return summary | {name: 100 * _mean(row[name] for row in covered) for name in names}
 
 
+def bias_baselines(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
+    """What the even and the single map give on the same captions, to be read beside `bias_summary`.
+
+    Returns:
+        For `even` and `single`: `bias`, 0 and 100 by definition, `follow_best` and `follow_worst`.
+    """
+    measured = [row for row in rows if row["reference"] >= 2 and row["follow"]]
+    return {
+        name: {
+            "bias": bias,
+            "follow_best": _mean(row[name][0] for row in measured),
+            "follow_worst": _mean(row[name][-1] for row in measured),
+        }
+        for name, bias in (("even", 0.0), ("single", 100.0))
+    }
+
+
 def bias_by_reference_tags(rows: Iterable[Row]) -> list[dict[str, float]]:
     """The meter's plot: for every number of reference tags, how many of them each scoring keeps on average.
 
     Returns:
         By ascending `reference`: `captions`, means of `pixel`, `image`, `text` and `effective` (0..`reference`), and
-        the mean `bias` in percent.
+        their `bias` in percent.
     """
     groups: dict[int, list[Row]] = {}
     for row in rows:
@@ -158,27 +181,43 @@ def bias_by_reference_tags(rows: Iterable[Row]) -> list[dict[str, float]]:
             groups.setdefault(row["reference"], []).append(row)
     return [
         {"reference": number, "captions": len(group)}
-        | {name: _mean(row[name] for row in group) for name in (*SCORINGS, "effective", "bias")}
+        | {name: _mean(row[name] for row in group) for name in (*SCORINGS, "effective")}
+        | {"bias": _or_nan(_headline(group))}
         for number, group in sorted(groups.items())
     ]
 
 
-def _following(caption_map: np.ndarray, tag_maps: np.ndarray) -> tuple[list[float], float | None]:
-    """Correlations of the caption's map with R tags' maps in descending order, and the headline of this caption."""
-    maps = np.concatenate([caption_map[None], tag_maps]).reshape(1 + len(tag_maps), -1).astype(np.float64)
+def _following(caption_map: np.ndarray, tag_maps: np.ndarray) -> dict[str, list[float]]:
+    """Correlations of the caption's, the even and the single map with R tags' maps, in descending order each."""
+    maps = np.concatenate([caption_map[None], tag_maps.mean(axis=0, keepdims=True), tag_maps])
+    maps = maps.reshape(len(maps), -1).astype(np.float64)
     maps -= maps.mean(axis=1, keepdims=True)
     deviations = np.sqrt((maps**2).mean(axis=1))
     varies = deviations > _FLAT
-    if not varies[0] or not varies[1:].any():
-        return [], None
-    scaled = maps[varies] / deviations[varies, None]
+    if not varies[0] or not varies[2:].any():
+        return {"follow": [], "even": [], "single": []}
+    # a flat even map follows nothing: all of its correlations are 0
+    scaled = np.where(varies, 1 / np.maximum(deviations, _FLAT), 0)[:, None] * maps
     # rounded first, so that noise in the last digits of the maps cannot change which tag is the strongest
-    table = np.round(scaled @ scaled.T / maps.shape[1], _DIGITS)
-    follow = table[0, 1:]
-    best = int(follow.argmax())
-    gaps = len(follow) - table[1 + best, 1:].sum()
-    bias = 100 * min(1.0, float((follow[best] - follow).sum() / gaps)) if gaps > _FLAT else None
-    return np.sort(follow)[::-1].tolist(), None if bias is None else round(bias, _DIGITS)
+    table = np.round(scaled @ scaled[2:][varies[2:]].T / maps.shape[1], _DIGITS)
+    single = table[2:][varies[2:]][table[0].argmax()]
+    lines = {"follow": table[0], "even": table[1], "single": single}
+    return {name: np.sort(line)[::-1].tolist() for name, line in lines.items()}
+
+
+def _headline(rows: Iterable[Row]) -> float | None:
+    """`bias` of measured captions in percent; None where it is defined for none of them."""
+    leads = [tuple(_lead(row[name]) for name in ("follow", "even", "single")) for row in rows if len(row["follow"]) > 1]
+    defined = [(own - even, single - even) for own, even, single in leads if single - even > _FLAT]
+    if not defined:
+        return None
+    above, room = (math.fsum(values) for values in zip(*defined, strict=True))
+    return round(100 * min(1.0, max(0.0, above / room)), _DIGITS)
+
+
+def _lead(correlations: Sequence[float]) -> float:
+    """How far the first of two or more is ahead of the mean of the others."""
+    return correlations[0] - math.fsum(correlations[1:]) / (len(correlations) - 1)
 
 
 def _effective_number(scores: np.ndarray) -> float | None:
@@ -193,3 +232,7 @@ def _effective_number(scores: np.ndarray) -> float | None:
 def _mean(values: Iterable[float | None]) -> float:
     known = [value for value in values if value is not None]
     return math.fsum(known) / len(known) if known else math.nan
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value

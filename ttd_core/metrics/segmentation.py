@@ -60,7 +60,12 @@ def reduce_zero_label(truth: np.ndarray, ignore: int = IGNORE) -> np.ndarray:
     """Leave the background out of a truth map: 0 becomes ignored, k becomes k - 1, ignored stays.
 
     As mmsegmentation's `reduce_zero_label` (VOC20, Context59, ADE20K). Same shape and type.
+
+    Raises:
+        ValueError: the map's type cannot hold the ignored value.
     """
+    if ignore > np.iinfo(truth.dtype).max:
+        raise ValueError(f"a truth of {truth.dtype} cannot hold the ignored value {ignore}")
     background = (truth == 0) | (truth == ignore)
     return np.where(background, truth.dtype.type(ignore), truth - (~background).astype(truth.dtype))
 

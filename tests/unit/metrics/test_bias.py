@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ttd_core.metrics.bias import bias_by_reference_tags, bias_row, bias_summary, coverage_row
+from ttd_core.metrics.bias import bias_baselines, bias_by_reference_tags, bias_row, bias_summary, coverage_row
 
 TAGS = 4
 
@@ -53,6 +53,14 @@ def test_a_caption_that_follows_all_of_its_tags_alike_has_none() -> None:
     assert row["bias"] == pytest.approx(0, abs=1e-3)
     assert row["follow"][0] == pytest.approx(row["follow"][-1], abs=1e-5)
     assert row["effective"] == pytest.approx(TAGS)
+
+
+def test_a_caption_that_is_the_mean_of_its_tags_has_none_either_however_much_their_maps_differ() -> None:
+    vectors = tag_vectors() + 0.7 * tag_vectors()[0]  # maps of unequal strength, one like all the others
+    row = row_of(vectors.mean(axis=0), tag_maps=maps_of(vectors))
+    assert row["follow"][0] - row["follow"][-1] > 0.1
+    assert row["bias"] == pytest.approx(0, abs=1e-3)
+    assert row["follow"] == pytest.approx(row["even"], abs=1e-5)
 
 
 def test_the_union_of_all_tags_has_little_bias() -> None:
@@ -110,7 +118,30 @@ def test_flat_or_equal_maps_have_no_headline() -> None:
     assert equal["bias"] is None
     summary = bias_summary([flat, equal, row_of(tag_vectors()[0])])
     assert summary["undefined"] == 2
+    assert bias_baselines([flat, equal])["single"]["follow_best"] == 1
     assert summary["bias"] == pytest.approx(100, abs=1e-3)
+
+
+def test_opposite_maps_whose_mean_is_flat_are_measured() -> None:
+    map_ = maps_of(tag_vectors())[0]
+    opposite = np.stack([map_, -map_])
+    kept = {name: [True, True] for name in ("pixel", "image", "text")}
+    row = bias_row(kept, [0.5, 0.5], map_, opposite)
+    assert row["even"] == [0.0, 0.0]
+    assert row["bias"] == 100
+
+
+def test_the_headline_pools_captions_and_its_baselines_stand_beside_it() -> None:
+    vectors = tag_vectors()
+    rows = [row_of(vectors[0]), row_of(vectors.mean(axis=0))]
+    summary, baselines = bias_summary(rows), bias_baselines([*rows, {"reference": 1}])
+    assert 0 < summary["bias"] < 100
+    assert bias_summary(rows[:1])["bias"] == pytest.approx(100, abs=1e-3)
+    assert bias_summary(rows[1:])["bias"] == pytest.approx(0, abs=1e-3)
+    assert baselines["even"]["bias"] == 0
+    assert baselines["single"]["bias"] == 100
+    assert baselines["single"]["follow_best"] == 1
+    assert baselines["even"]["follow_worst"] > summary["follow_worst"] > baselines["single"]["follow_worst"]
 
 
 def test_shares_are_pooled_over_captions() -> None:
