@@ -69,11 +69,9 @@ def _section(rows: Sequence[PublishedRow]) -> Iterator[str]:
 
 
 def _shown(metric: str, figure: Figure) -> str:
-    others = f" ({', '.join(f'{each.where}: {each.value:g}' for each in figure.also)})" if figure.also else ""
-    digits = max(len(repr(number).partition(".")[2]) for number in (figure.value, figure.tolerance))
-    value = f"{figure.value:.{digits}f}" if figure.tolerance >= 0.001 else f"{figure.value:.4f}"
-    tolerance = f"{figure.tolerance:.{digits}f}" if figure.tolerance >= 0.001 else "0.0001"
-    return f"`{metric}` {value} ± {tolerance}{others}"
+    digits = 4 if figure.tolerance < 0.001 else 3 if figure.unit == "fraction" else 1
+    others = ", ".join(f"{each.where}: {each.value:.{digits}f}" for each in figure.also)
+    return f"`{metric}` {figure.value:.{digits}f} ± {figure.tolerance:.{digits}f}" + (f" ({others})" if others else "")
 
 
 def _needs(row: PublishedRow) -> str:

@@ -126,6 +126,7 @@ class PublishedRow:
         source: table or read-me, and whether it was read there or at second hand.
         arrives: None where this release computes it, else the word of `ARRIVALS` for what it waits for.
         classes: which names are prompted, in words.
+        names: system whose spellings those are (see `class_lists.names_for`); None for the data set's own.
         remarks: what a reader of the figure should know.
         needs: what must be on the machine.
         options: other fields of `EvaluateOptions`, as plain values.
@@ -142,6 +143,7 @@ class PublishedRow:
     source: str = ""
     arrives: str | None = None
     classes: str | None = None
+    names: str | None = None
     remarks: str | None = None
     needs: Needs = field(default_factory=Needs)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -174,8 +176,8 @@ def published_row(name: str) -> PublishedRow:
     if name not in published_names():
         raise unknown_name("recipe", name, published_names(), _LISTING)
     system, _, row = name.partition("/")
-    text = resources.files("ttd_core").joinpath("published", system, f"{row}.yaml").read_text(encoding="utf-8")
-    return parse_row(text, name)
+    file = resources.files("ttd_core").joinpath("published").joinpath(system).joinpath(f"{row}.yaml")
+    return parse_row(file.read_text(encoding="utf-8"), name)
 
 
 def parse_row(text: str, name: str) -> PublishedRow:
