@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ttd_core.clip.scenes_model import ScenesBackbone
 from ttd_core.metrics.maps import pixel_auc, points_inside
 from ttd_core.metrics.tagging import TagCounts, count_decisions, tag_metrics
 from ttd_core.ops.tta import average_maps
@@ -18,7 +19,9 @@ from ttd_core.scenes.dataset import generate_split
 from ttd_core.scenes.scene import visible_flags, word_masks
 from ttd_core.scenes.vocabulary import content_words
 
-CHUNK = 32
+CHUNK = 16
+TEXTS = 64
+PIXELS = 8 * 128 * 128  # of one forward pass: more fall out of the processor's cache
 THRESHOLD = 0.5
 
 
@@ -89,24 +92,66 @@ def judged_captions(split: str, count: int | None = None, style: CaptionStyle = 
     return judged
 
 
-@torch.inference_mode()
 def caption_maps(backbone: Backbone, judged: Sequence[JudgedCaption], views: Views = Views()) -> list[CaptionMaps]:
     """Cosines of every caption's words with the picture; of several views their mean on the finest grid."""
-    vocabulary = sorted({word for item in judged for word in item.words})
-    rows = {word: row for row, word in enumerate(vocabulary)}
-    words = F.normalize(backbone.encode_texts(vocabulary), dim=-1)
-    found: list[CaptionMaps] = []
-    for start in range(0, len(judged), CHUNK):
-        part = judged[start : start + CHUNK]
-        captions = F.normalize(backbone.encode_texts([item.caption for item in part]), dim=-1)
-        cells, pooled = _average_cells(backbone, _to_input(part, backbone), views)
-        for index, item in enumerate(part):
-            own = words[[rows[word] for word in item.words]]
-            # (K+1)×D, D×h×w -> (K+1)×h×w; cosines are linear in the cells, so mean cells give mean maps
-            maps = torch.einsum("kd,dhw->khw", torch.cat([own, captions[index : index + 1]]), cells[index])
-            image, text = own @ pooled[index], own @ captions[index]
-            found.append(CaptionMaps(image.numpy(), text.numpy(), maps[:-1].numpy(), maps[-1].numpy()))
-    return found
+    texts = Texts(backbone, judged)
+    cells = picture_cells(backbone, [item.picture for item in judged], views)
+    return [texts.compare(item, seen.mean, seen.pooled) for item, seen in zip(judged, cells, strict=True)]
+
+
+class Texts:
+    """The words and captions of a benchmark, embedded once.
+
+    Args:
+        backbone: the model.
+        judged: every caption that will be asked about.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, backbone: Backbone, judged: Sequence[JudgedCaption]) -> None:
+        vocabulary = sorted({word for item in judged for word in item.words})
+        self._rows = {word: row for row, word in enumerate(vocabulary)}
+        self._words = F.normalize(backbone.encode_texts(vocabulary), dim=-1)
+        captions = list(dict.fromkeys(item.caption for item in judged))
+        parts = [
+            F.normalize(backbone.encode_texts(captions[i : i + TEXTS]), dim=-1) for i in range(0, len(captions), TEXTS)
+        ]
+        self._captions = dict(zip(captions, torch.cat(parts) if parts else (), strict=True))
+
+    @torch.inference_mode()
+    def compare(self, item: JudgedCaption, cells: torch.Tensor, pooled: torch.Tensor) -> CaptionMaps:
+        """Cosines of one caption and its words with D×h×w cells and a pooled picture of D."""
+        own = self._words[[self._rows[word] for word in item.words]]
+        caption = self._captions[item.caption]
+        # (K+1)×D, D×h×w -> (K+1)×h×w; cosines are linear in the cells, so mean cells give mean maps
+        maps = torch.einsum("kd,dhw->khw", torch.cat([own, caption[None]]), cells).cpu().numpy()
+        image, text = (own @ pooled).cpu().numpy(), (own @ caption).cpu().numpy()
+        return CaptionMaps(image, text, maps[:-1], maps[-1])
+
+
+@dataclass(frozen=True)
+class PictureCells:
+    """What a backbone makes of one picture.
+
+    Args:
+        pooled: D, of the first view.
+        first: D×h×w cells of the first view.
+        mean: D×h×w mean cells of all views on the finest grid.
+    """
+
+    pooled: torch.Tensor
+    first: torch.Tensor
+    mean: torch.Tensor
+
+
+def picture_cells(backbone: Backbone, pictures: Sequence[np.ndarray], views: Views) -> Iterator[PictureCells]:
+    """Encode S×S×3 uint8 pictures, each once per view, in their order; what is read is all that is kept."""
+    for start in range(0, len(pictures), CHUNK):
+        part = pictures[start : start + CHUNK]
+        with torch.inference_mode():
+            cells, pooled = _view_cells(backbone, _to_input(part, backbone), views)
+            first, mean = cells[0], average_maps(cells)
+        yield from map(PictureCells, pooled, first, mean)
 
 
 def softmax_scores(cosines: np.ndarray, scale: float) -> np.ndarray:
@@ -134,15 +179,31 @@ def select_tags(
     return [softmax_scores(getattr(found, field), scale) >= threshold for found in maps]
 
 
-def map_quality(judged: Sequence[JudgedCaption], maps: Sequence[CaptionMaps]) -> tuple[float, float]:
-    """Mean pixel AUC and share of maxima inside the mask, over all visible words; both in 0..1."""
-    areas, hits = [], []
-    for item, found in zip(judged, maps, strict=True):
-        shown = enlarge(found.words[item.visible], item.picture.shape[0])
-        for values, mask in zip(shown, item.masks[item.visible], strict=True):
-            areas.append(pixel_auc(values, mask))
-            hits.append(points_inside(values, mask))
-    return float(np.nanmean(areas)), float(np.mean(hits))
+@dataclass(frozen=True)
+class MapJudgement:
+    """The map of one visible word of one caption against its mask.
+
+    Args:
+        word: the word.
+        auc: pixel AUC in 0..1, NaN where the mask fills the picture.
+        inside: whether the highest pixel lies in the mask.
+    """
+
+    word: str
+    auc: float
+    inside: bool
+
+
+def judge_maps(judged: Sequence[JudgedCaption], maps: Sequence[CaptionMaps]) -> list[MapJudgement]:
+    """Compare the map of every visible word, bilinear at the picture's size, with its mask."""
+    found = []
+    for item, said in zip(judged, maps, strict=True):
+        seen = np.flatnonzero(item.visible)
+        shown = enlarge(said.words[seen], item.picture.shape[0])
+        for k, values in zip(seen, shown, strict=True):
+            mask = item.masks[k]
+            found.append(MapJudgement(item.words[k], pixel_auc(values, mask), points_inside(values, mask)))
+    return found
 
 
 def enlarge(maps: np.ndarray, side: int) -> np.ndarray:
@@ -163,28 +224,47 @@ def scenes_probe(backbone: Backbone, count: int = 200) -> Callable[[int], Mappin
         for scorer in ("image", "text", "pixel"):
             selected = select_tags(maps, scorer, backbone.info.logit_scale)
             values[f"val_f1_{scorer}"] = round(tag_metrics(count_selected(judged, selected)).f1, 4)
-        area, hits = map_quality(judged[:60], maps[:60])
-        return values | {"val_pixel_auc": round(area, 4), "val_pointing": round(hits, 4)}
+        found = judge_maps(judged[:60], maps[:60])
+        area, hits = np.nanmean([one.auc for one in found]), np.mean([one.inside for one in found])
+        return values | {"val_pixel_auc": round(float(area), 4), "val_pointing": round(float(hits), 4)}
 
     return probe
 
 
-def _to_input(judged: Sequence[JudgedCaption], backbone: Backbone) -> torch.Tensor:
+def _to_input(pictures: Sequence[np.ndarray], backbone: Backbone) -> torch.Tensor:
     # B×S×S×3 -> B×3×S×S
-    values = torch.from_numpy(np.stack([item.picture for item in judged])).permute(0, 3, 1, 2).float() / 255
+    values = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
     mean, std = torch.tensor(backbone.info.mean), torch.tensor(backbone.info.std)
-    return (values - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+    return ((values - mean.view(3, 1, 1)) / std.view(3, 1, 1)).to(_device(backbone))
 
 
-def _average_cells(backbone: Backbone, pictures: torch.Tensor, views: Views) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean cells of all views, B×D×h×w, and the pooled vectors of the first, B×D."""
-    cells, pooled = [], []
+def _view_cells(backbone: Backbone, pictures: torch.Tensor, views: Views) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """The cells of every view, each B×D×h×w and upright, and the pooled vectors of the first, B×D."""
+    cells: list[torch.Tensor] = []
+    pooled: list[torch.Tensor] = []
     for side in views.sizes:
         resized = pictures
         if side != pictures.shape[-1]:
             resized = F.interpolate(pictures, (side, side), mode="bicubic", antialias=True)
         for mirrored in (False, True)[: 1 + views.hflip]:
-            encoded = backbone.encode_images(resized.flip(3) if mirrored else resized)
-            cells.append(encoded.dense.flip(3) if mirrored else encoded.dense)
-            pooled.append(encoded.pooled)
-    return average_maps(cells), pooled[0]
+            shown = (resized.flip(3) if mirrored else resized).split(max(1, PIXELS // side**2))
+            if cells:
+                dense = torch.cat([_dense_cells(backbone, part) for part in shown])
+            else:
+                encoded = [backbone.encode_images(part) for part in shown]
+                dense, pooled = torch.cat([e.dense for e in encoded]), [e.pooled for e in encoded]
+            cells.append(dense.flip(3) if mirrored else dense)
+    return cells, torch.cat(pooled)
+
+
+def _dense_cells(backbone: Backbone, images: torch.Tensor) -> torch.Tensor:
+    """`encode_images(images).dense`; of the built-in model without the pooled vector, which is half of the work."""
+    if isinstance(backbone, ScenesBackbone) and backbone.info.dense == "value":
+        # B×h×w×D -> B×D×h×w
+        return F.normalize(backbone.visual(images, value_only=True), dim=-1).permute(0, 3, 1, 2)
+    return backbone.encode_images(images).dense
+
+
+def _device(backbone: Backbone) -> torch.device:
+    parameters = backbone.parameters() if isinstance(backbone, torch.nn.Module) else iter(())
+    return next((parameter.device for parameter in parameters), torch.device("cpu"))

@@ -7,7 +7,7 @@ from ttd_core.clip.scenes_towers import ScenesArchitecture
 from ttd_core.clip.scenes_weights import load_scenes_backbone
 from ttd_core.errors import RunError, UsageError
 from ttd_core.protocols import SilentReporter
-from ttd_core.recipes.scenes_report import scenes_report
+from ttd_core.recipes.evaluation.scenes_tables import scenes_tables
 from ttd_core.recipes.train import TrainConfig, train_clip
 
 TINY = TrainConfig(
@@ -34,9 +34,9 @@ def test_the_trained_file_loads_is_calibrated_and_can_be_reported(tmp_path: Path
     result = train_clip(replace(TINY, cache=tmp_path / "cache"), tmp_path / "run", SilentReporter())
     backbone = load_scenes_backbone(result.weights)
     assert backbone.info.sigmoid_scale is not None and backbone.info.sigmoid_bias is not None
-    report = scenes_report(backbone, 8, SilentReporter())
+    report = scenes_tables(backbone, 8, SilentReporter())
     assert {(row.split, row.row) for row in report.tags} >= {("test", "pixel"), ("hard", "dictionary of visible words")}
-    assert all(abs(row.shares.iou + row.shares.fpr + row.shares.fnr - 1) < 1e-6 for row in report.masks)
+    assert all(abs(row.iou + row.fpr + row.fnr - 1) < 1e-6 for row in report.masks)
     assert {row.row for row in report.masks} == {"whole picture", "caption", "union of selected", "union of visible"}
     # a second training reads its scenes from the cache and ends in the same file
     again = train_clip(replace(TINY, cache=tmp_path / "cache"), tmp_path / "again", SilentReporter())

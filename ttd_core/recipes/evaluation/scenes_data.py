@@ -59,7 +59,7 @@ class ScenesBenchmark(OpenedBenchmark):
             tags=tags,
             candidates=words,
             tag_masks=dict(zip(tags, masks, strict=True)),
-            caption_mask=masks.any(axis=0),
+            caption_mask=np.asarray(masks.any(axis=0)),
         )
 
 
