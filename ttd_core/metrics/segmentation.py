@@ -143,10 +143,7 @@ def segmentation_metrics(
     Raises:
         ValueError: an unknown averaging, or a confusion that is not square.
     """
-    if averaging not in AVERAGING:
-        raise ValueError(f"averaging {averaging!r}, expected one of {', '.join(AVERAGING)}")
-    if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
-        raise ValueError(f"a confusion of {_size(confusion)}, expected as many rows as columns")
+    _check_request(confusion, averaging)
     kept = slice(classes)
     counts = class_counts(confusion)
     counts = PixelCounts(counts.tp[kept], counts.fp[kept], counts.fn[kept])
@@ -157,18 +154,10 @@ def segmentation_metrics(
     means = [_mean(values, area, averaging, 0 if background else 1) for values in (iou, fpr, fnr, recall)]
     total = int(confusion.sum())
     weighted = math.fsum((iou * area)[area > 0].tolist())
-    return SegmentationMetrics(
-        iou,
-        fpr,
-        fnr,
-        recall,
-        miou=means[0],
-        mfpr=means[1],
-        mfnr=means[2],
-        pixel_accuracy=int(counts.tp.sum()) / total if total else math.nan,
-        mean_accuracy=means[3],
-        fwiou=weighted / total if total else math.nan,
-    )
+    miou, mfpr, mfnr, mean_accuracy = means
+    pixel_accuracy = int(counts.tp.sum()) / total if total else math.nan
+    fwiou = weighted / total if total else math.nan
+    return SegmentationMetrics(iou, fpr, fnr, recall, miou, mfpr, mfnr, pixel_accuracy, mean_accuracy, fwiou)
 
 
 @dataclass(frozen=True)
@@ -208,6 +197,13 @@ def _mean(values: np.ndarray, area: np.ndarray, averaging: str, first: int) -> f
 
 def _ratios(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+
+
+def _check_request(confusion: np.ndarray, averaging: str) -> None:
+    if averaging not in AVERAGING:
+        raise ValueError(f"averaging {averaging!r}, expected one of {', '.join(AVERAGING)}")
+    if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
+        raise ValueError(f"a confusion of {_size(confusion)}, expected as many rows as columns")
 
 
 def _check_labels(labels: np.ndarray, classes: int, name: str) -> None:
