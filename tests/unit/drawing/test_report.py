@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ttd_core.drawing.report.contents import (
+    BiasPoint,
+    ClassRow,
+    Confusion,
+    Curve,
+    Example,
+    FigureRow,
+    ReportPage,
+    ScoreHistogram,
+)
+from ttd_core.drawing.report.page import LARGEST, clean, render_report, write_report
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</style></svg></title><b>",
+    "{{ 7 * 7 }}{% raw %}",
+    "[red]x[/red]",
+    "javascript:alert(1)",
+    "&lt;i&gt;",
+    "<!-- --> ]]>",
+    "http://evil.example/x.css",
+    "كلمة \u202e gpj.exe",
+    "\ud800 \x00 \x1b[31m",
+    "$x$ \\frac{",
+    "very long " * 5000,
+]
+SECTIONS = ["figures", "classes", "confusion", "scores", "bias", "worst", "best", "facts"]
+
+
+class Reader(HTMLParser):
+    """Tags with their attributes, the text between them, and whether every tag is closed in its place."""
+
+    VOID = {"meta", "img", "br", "link", "input"}
+    UNCLOSED = {"path", "use", "rect", "circle"}
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def example(word: str = "a dog", height: int = 90, width: int = 120) -> Example:
+    pixels = np.random.default_rng(height).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return Example(word, word, "IoU 12.3", pixels, pixels[::-1], pixels[:, ::-1])
+
+
+def full(words: list[str] | None = None) -> ReportPage:
+    rng = np.random.default_rng(1)
+    names = [*(words or ["cat", "dog", "sheep"]), *(f"class {i}" for i in range(20))]
+    word = names[0]
+    counts = rng.integers(0, 1000, (len(names), len(names)))
+    recall = np.linspace(0, 1, 50)
+    values = [float("nan"), *(100 * rng.random(len(names) - 1))]
+    return ReportPage(
+        title=word,
+        subtitle=[(name, name) for name in names[:14]],
+        command=word,
+        figures=[FigureRow(name, "61.1", "percent", True, "61.0", {name: "3.0"}, name) for name in names[:14]],
+        notes=names[:14],
+        facts=[(name, name) for name in names[:14]],
+        classes=[ClassRow(name, value, {word: 0.25}) for name, value in zip(names, values, strict=True)],
+        confusion=Confusion(names, counts, word),
+        histogram=ScoreHistogram(np.linspace(0, 1, 11), np.arange(10), np.arange(10)[::-1], 0.5),
+        curve=Curve(recall, 1 - recall / 2, (0.6, 0.7), 0.75, 0.3),
+        bias=[BiasPoint(1 + i % 4, 1, 1 + i % 2, 0.9, 0.1 * (i % 7)) for i in range(30)],
+        bias_headline=word,
+        worst=[example(name) for name in names[:14]],
+        best=[example()],
+    )
+
+
+def test_a_full_page_has_all_its_sections() -> None:
+    page = Reader(render_report(full()))
+    assert [section["id"] for section in page.named("section")] == SECTIONS
+    assert [link["href"] for link in page.named("a")] == [f"#{name}" for name in SECTIONS]
+    assert len(page.named("img")) == 3 * 15
+    assert len(page.named("svg")) == 4
+
+
+def test_nothing_is_fetched_and_nothing_runs() -> None:
+    html = render_report(full(HOSTILE))
+    page = Reader(html)
+    names = {name for name, _ in page.tags}
+    assert not names & {"script", "link", "iframe", "object", "embed", "base", "form", "foreignobject", "image"}
+    for _, attributes in page.tags:
+        assert not [key for key in attributes if key.startswith("on")]
+        for key in ("src", "href", "xlink:href", "action", "data", "srcset", "poster"):
+            value = attributes.get(key)
+            assert value is None or value.startswith(("#", "data:image/png;base64,", "data:image/jpeg;base64,"))
+        assert not re.search(r"url\((?!#)|@import|//", attributes.get("style") or "")
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert not re.search(r"url\(|@import|//|@font-face", style)
+    assert html.count("<style") == 1
+    visible = "".join(f"<{name} {' '.join(map(str, attributes))}>" for name, attributes in page.tags)
+    assert "xmlns" not in visible and "xlink" not in visible
+    policy = page.named("meta")[1]["content"]
+    assert policy is not None and policy.startswith("default-src 'none'")
+
+
+def test_hostile_words_are_shown_as_they_are() -> None:
+    text = "".join(Reader(render_report(full(HOSTILE))).text)
+    for word in HOSTILE[:10]:
+        assert text.count(word) >= 5, word
+    assert "49" not in {part.strip() for part in text.split("{{")}
+    assert not re.search("[\x00\x1b\u202e\ud800]", text)
+    assert "very long " * 400 not in text
+
+
+def test_an_attribute_cannot_be_left() -> None:
+    names = ["cat", "\"'><b>", '" style="x', "' alt='x"]
+    page = Reader(render_report(full(names)))
+    assert page.named("b") == [{}]  # the page's own word before the classes that occur nowhere
+    titles = {attributes["title"] for _, attributes in page.tags if "title" in attributes}
+    assert set(names[1:]) <= titles
+    assert {f"picture of sample {name}" for name in names} <= {image["alt"] for image in page.named("img")}
+
+
+def test_the_same_page_gives_the_same_bytes() -> None:
+    from matplotlib import rc_context
+
+    first = render_report(full(HOSTILE))
+    with rc_context({"font.size": 31, "svg.hashsalt": None, "axes.facecolor": "red", "savefig.dpi": 17}):
+        assert render_report(full(HOSTILE)) == first
+
+
+def test_settings_of_the_user_are_put_back() -> None:
+    from matplotlib import rc_context, rcParams
+
+    with rc_context({"font.size": 31}):
+        render_report(full())
+        assert rcParams["font.size"] == 31
+
+
+def test_an_empty_page_is_a_title() -> None:
+    html = render_report(ReportPage("nothing"))
+    page = Reader(html)
+    assert "nothing" in "".join(page.text)
+    assert not {"section", "table", "svg", "img", "aside", "dl", "pre", "a"} & {name for name, _ in page.tags}
+
+
+@pytest.mark.parametrize(
+    ("part", "gone"),
+    [
+        ("figures", "figures"), ("classes", "classes"), ("confusion", "confusion"), ("worst", "worst"),
+        ("best", "best"), ("bias", "bias"), ("facts", "facts"),
+    ],
+)  # fmt: skip
+def test_a_missing_part_leaves_no_trace(part: str, gone: str) -> None:
+    bare = {field.name: field.default for field in fields(ReportPage)}
+    page = Reader(render_report(replace(full(), **{part: bare[part]})))
+    expected = [name for name in SECTIONS if name != gone]
+    assert [section["id"] for section in page.named("section")] == expected
+    assert [link["href"] for link in page.named("a")] == [f"#{name}" for name in expected]
+
+
+def test_either_chart_of_the_scores_stands_alone() -> None:
+    for part in ("histogram", "curve"):
+        page = Reader(render_report(replace(full(), **{part: None}, bias=())))
+        assert "scores" in [section["id"] for section in page.named("section")] and len(page.named("svg")) == 1
+    assert "scores" not in render_report(replace(full(), histogram=None, curve=None)).split("<main>")[0]
+
+
+def test_parts_without_a_single_number_are_left_out() -> None:
+    nan, zeros = np.full(3, np.nan), np.zeros(3, dtype=int)
+    page = replace(
+        full(),
+        confusion=Confusion(["a", "b"], np.zeros((2, 2), dtype=int)),
+        histogram=ScoreHistogram(np.linspace(0, 1, 4), zeros, zeros),
+        curve=Curve(nan, nan),
+        bias=[BiasPoint(0, 0, 0)],
+    )
+    ids = [section["id"] for section in Reader(render_report(page)).named("section")]
+    assert ids == ["figures", "classes", "worst", "best", "facts"]
+
+
+def test_nan_is_a_dash_and_never_a_bar() -> None:
+    classes = [ClassRow("nowhere", float("nan")), ClassRow("somewhere", 40.0, {"fpr": float("nan")})]
+    page = replace(full(), classes=classes, curve=Curve(np.array([0, np.nan, 1]), np.array([1, 0.5, np.nan])))
+    html = render_report(page)
+    text = "".join(Reader(html).text)
+    assert "Occurs nowhere (1): nowhere" in " ".join(text.split())
+    assert not re.search(r"\bnan\b", html.split("</style>")[1], re.IGNORECASE)
+    assert html.count('class="bar"') == 1
+    nowhere = render_report(replace(full(), classes=classes[:1]))
+    assert 'class="bar"' not in nowhere and "Occurs nowhere" in nowhere
+
+
+def test_bars_stay_in_their_track() -> None:
+    html = render_report(replace(full(), classes=[ClassRow("a", 140.0), ClassRow("b", -3.0)]))
+    assert re.findall(r'class="bar" style="width:([\d.]+)%', html) == ["100.00", "0.00"]
+
+
+def test_pages_with_everything_stay_below_the_bound() -> None:
+    large = [example(f"sample {i}", 320, 320) for i in range(6)]
+    classes = [ClassRow(f"class {i}", i % 100, {"fpr": 0.1, "fnr": 0.2, "pixels": 10**7}) for i in range(171)]
+    points = [BiasPoint(1 + i % 9, 1, None, np.cos(i), np.sin(i)) for i in range(20_000)]
+    recall = np.linspace(0, 1, 200_000)
+    page = replace(full(), classes=classes, worst=large, best=large, bias=points, curve=Curve(recall, np.cos(recall)))
+    html = render_report(page)
+    assert len(html.encode()) <= LARGEST
+    images = Reader(html).named("img")
+    assert len(images) == 3 * 12 and images[0]["width"] != "0"
+
+
+def test_pictures_give_way_before_the_page_grows_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ttd_core.drawing.report import page as module
+
+    monkeypatch.setattr(module, "LARGEST", 10)
+    html = render_report(full())
+    assert Reader(html).named("img") == [] and "Pictures were left out" in html
+
+
+def test_notes_are_counted_where_they_are_many() -> None:
+    text = "".join(Reader(render_report(ReportPage("t", notes=[f"note {i}" for i in range(900)]))).text)
+    assert "and 860 more" in text and "note 39" in text and "note 40" not in text
+
+
+def test_every_table_cell_has_headings_and_every_picture_words() -> None:
+    html = render_report(full())
+    page = Reader(html)
+    assert all(heading.get("scope") in ("col", "row") for heading in page.named("th"))
+    assert all(image["alt"] for image in page.named("img"))
+    assert all(chart["role"] == "img" and chart["aria-label"] for chart in page.named("svg"))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', html))
+    assert used <= set(ids)
+
+
+def test_the_file_is_written_whole(tmp_path: Path) -> None:
+    write_report(tmp_path / "run" / "report.html", ReportPage("\ud800 title"))
+    assert [entry.name for entry in (tmp_path / "run").iterdir()] == ["report.html"]
+    assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8").lstrip().startswith("<!DOCTYPE html>")
+
+
+def test_what_a_page_holds_can_be_named_without_the_packages_that_draw() -> None:
+    code = "import sys, ttd_core.drawing.report.contents; print({'matplotlib', 'jinja2', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_cleaning_keeps_letters_and_line_ends() -> None:
+    assert clean("a\nb\té 犬 🐶") == "a\nb\té 犬 🐶"
+    assert clean("\x00\u202e\udfff") == "\ufffd" * 3
+    assert len(clean("x" * 10**6)) < 2100

@@ -1,0 +1,177 @@
+"""What a report shows: plain values. Every text of it may be hostile; it is shown, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """One line of the main table.
+
+    Args:
+        label: name of the figure (`mIoU`, `f1`).
+        ours: the value as it is to be read (`61.1`).
+        unit: `percent`, `fraction`, ...; empty for none.
+        higher_is_better: the figure's direction.
+        published: the published value as it is to be read, None where there is none.
+        baselines: name of a trivial answer → its value for this figure; names become columns.
+        meaning: what the figure says, half a sentence.
+    """
+
+    label: str
+    ours: str
+    unit: str = ""
+    higher_is_better: bool = True
+    published: str | None = None
+    baselines: Mapping[str, str] = field(default_factory=dict)
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class.
+
+    Args:
+        name: as its list has it.
+        value: what its bar shows, 0 to 100, NaN for a class that occurs nowhere.
+        extra: further columns; floats get two decimals, whole numbers their thousands apart, NaN a dash.
+    """
+
+    name: str
+    value: float
+    extra: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Which class was taken for which.
+
+    Args:
+        names: C names.
+        counts: C×C integers, truth in rows, prediction in columns.
+        counted: what was counted (`pixels`, `pictures`).
+    """
+
+    names: Sequence[str]
+    counts: np.ndarray
+    counted: str = "pixels"
+
+
+@dataclass(frozen=True)
+class ScoreHistogram:
+    """Scores of true and of false candidates.
+
+    Args:
+        edges: N + 1 rising edges.
+        true_counts: N counts of candidates that are true.
+        false_counts: N counts of those that are not.
+        threshold: the score from which on candidates are kept, None where there is no single one.
+    """
+
+    edges: np.ndarray
+    true_counts: np.ndarray
+    false_counts: np.ndarray
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Precision against recall over all thresholds.
+
+    Args:
+        recall: N fractions in the order in which they are to be joined; NaN are left out.
+        precision: N fractions.
+        operating_point: recall and precision of what was selected, fractions; None for no mark.
+        average_precision: a fraction for the title, None for none.
+        keep_all: precision of keeping every candidate, the trivial answer; None for no line.
+    """
+
+    recall: np.ndarray
+    precision: np.ndarray
+    operating_point: tuple[float, float] | None = None
+    average_precision: float | None = None
+    keep_all: float | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sample as pictures.
+
+    Args:
+        title: its key.
+        caption: its sentence, or what else stands below; empty for none.
+        value: how well it went (`IoU 12.3`).
+        pixels: H×W×3 uint8.
+        truth: H×W×3 uint8 with the truth drawn in, None where there is none.
+        prediction: H×W×3 uint8 with the answer drawn in, None where there is none.
+    """
+
+    title: str
+    caption: str
+    value: str
+    pixels: np.ndarray
+    truth: np.ndarray | None = None
+    prediction: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class BiasPoint:
+    """One caption on the plot of the single tag bias.
+
+    Args:
+        reference: how many tags pixel scoring finds (and the picture shows, where that is known); at least one.
+        text: how many of these text scoring finds too, None where it was not asked.
+        image: how many of these image scoring finds too, None where it was not asked.
+        strongest: correlation of the caption's map with the map of its strongest tag, -1 to 1; NaN where undefined.
+        weakest: the same for its weakest tag.
+    """
+
+    reference: int
+    text: int | None
+    image: int | None
+    strongest: float = float("nan")
+    weakest: float = float("nan")
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """All that the page shows; parts that are empty or None leave no trace.
+
+    Args:
+        title: heading of the page.
+        subtitle: label and value of what was measured (task, data, model).
+        command: the command line that prints these figures, empty for none.
+        figures: the main table.
+        notes: what a reader must know before the figures (`12 samples were skipped`).
+        facts: label and value: counts, hashes, versions, seeds; numbers are shown like those of `ClassRow.extra`, so a
+            seed is better given as text.
+        classes: one row per class, in label order; the page sorts them.
+        class_value: what the classes' bars show.
+        confusion: which class was taken for which.
+        histogram, curve: scores of the candidates.
+        bias: one point per caption.
+        bias_headline: one sentence above the plot of the bias.
+        worst, best: samples as pictures, the most telling first.
+    """
+
+    title: str
+    subtitle: Sequence[tuple[str, str]] = ()
+    command: str = ""
+    figures: Sequence[FigureRow] = ()
+    notes: Sequence[str] = ()
+    facts: Sequence[tuple[str, Any]] = ()
+    classes: Sequence[ClassRow] = ()
+    class_value: str = "IoU, percent"
+    confusion: Confusion | None = None
+    histogram: ScoreHistogram | None = None
+    curve: Curve | None = None
+    bias: Sequence[BiasPoint] = ()
+    bias_headline: str = ""
+    worst: Sequence[Example] = ()
+    best: Sequence[Example] = ()
