@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttd_core.data.benchmarks.types import BenchmarkSample, Truth
+from ttd_core.data.benchmarks.types import Benchmark, BenchmarkSample, Truth
 from ttd_core.metrics.maps import pixel_auc, points_inside
 from ttd_core.metrics.tagging import TagCounts, caption_average_precisions, tag_metrics
 from ttd_core.recipes.evaluation.reading import Read, Reader
+from ttd_core.recipes.evaluation.scenes_data import ScenesBenchmark
 from ttd_core.recipes.evaluation.summary import Row, Summary
 from ttd_core.recipes.evaluation.task import Example, Finish, Setting, percent
 from ttd_core.recipes.evaluation.words import judged_words
@@ -62,9 +63,7 @@ class TagTask:
 
     def example(self, sample: BenchmarkSample) -> Example | None:
         """The picture with its caption; what was kept stands in the row."""
-        if sample.image is None and not hasattr(self._setting.benchmark, "split"):
-            return None
-        return Example(sample.caption or "", self._setting.benchmark.picture(sample).pixels)
+        return captioned_example(self._setting.benchmark, sample)
 
     def _row(self, read: Read, answer: TagResult | Skipped, question: Any, looked: Any) -> dict[str, Any] | Skipped:
         if isinstance(answer, Skipped):
@@ -74,6 +73,18 @@ class TagTask:
         if looked is not None and read.truth.tag_masks and self._setting.options.scorer == "pixel":
             row["maps"] = _map_figures(read.truth, question, looked)
         return row
+
+
+def has_picture(benchmark: Benchmark, sample: BenchmarkSample) -> bool:
+    """Whether a sample's picture can be asked for: it has a file, or is drawn."""
+    return sample.image is not None or isinstance(benchmark, ScenesBenchmark)
+
+
+def captioned_example(benchmark: Benchmark, sample: BenchmarkSample) -> Example | None:
+    """A picture with its caption, None without a picture."""
+    if not has_picture(benchmark, sample):
+        return None
+    return Example(sample.caption or "", benchmark.picture(sample).pixels)
 
 
 def decisions_row(

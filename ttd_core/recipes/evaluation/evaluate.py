@@ -1,0 +1,102 @@
+"""`ttd evaluate`: figures of a model, or of finished answers, on an annotated data set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ttd_core.atomic import atomic_path
+from ttd_core.errors import DataError, RunError
+from ttd_core.recipes.evaluation.engine import record_rows
+from ttd_core.recipes.evaluation.plan import Plan, choose_task, make_plan, open_data
+from ttd_core.recipes.evaluation.published import published_row
+from ttd_core.recipes.evaluation.recorded import answers_digest, start_run
+from ttd_core.recipes.evaluation.result import FILE, result_object, without_nan, write_result
+from ttd_core.recipes.evaluation.task import Setting, Task
+from ttd_core.recipes.evaluation.tasks import file_answers, make_task
+
+if TYPE_CHECKING:
+    from ttd_core.protocols import Reporter
+    from ttd_core.recipes.evaluation.options import EvaluateOptions
+    from ttd_core.runs import RunDirectory
+
+
+def run_evaluation(
+    options: EvaluateOptions, report: Reporter, command_line: str = "", cache: Path | None = None
+) -> tuple[dict[str, Any], Path]:
+    """Evaluate, or go on with an interrupted evaluation, or read back a finished one.
+
+    Args:
+        options: the settings.
+        report: told about progress and about everything that was skipped.
+        command_line: as typed, for the manifest.
+        cache: folder for text embeddings.
+
+    Returns:
+        The content of `metrics.json`, and the run's folder.
+
+    Raises:
+        UsageError, DataError, WeightsError, VocabularyError, RunError: see the exit codes.
+    """
+    benchmark = open_data(options)
+    answers = file_answers(options, choose_task(options, benchmark), benchmark)
+    plan = make_plan(options, benchmark, None if answers is None else answers.keys, report)
+    with start_run(options, plan.task, plan.digest, command_line) as run:
+        if run.status == "done":
+            report.info(f"already done: {run.path} (--overwrite starts anew)")
+            return read_result(run.path), run.path
+        if run.resumed:
+            report.info(f"going on with {run.path}: {run.done} done before")
+        task = make_task(Setting(options, benchmark, report, run, cache), plan.task, answers)
+        skipped = record_rows(options, plan, task, run, report)
+        return conclude(options, plan, task, run, skipped, report), run.path
+
+
+def conclude(
+    options: EvaluateOptions, plan: Plan, task: Task, run: RunDirectory, skipped: int, report: Reporter
+) -> dict[str, Any]:
+    """Figures from the recorded rows, and the files that show them.
+
+    Raises:
+        DataError: no sample could be scored.
+        RunError: a file cannot be written.
+    """
+    if not run.done:
+        raise DataError(f"none of the {len(plan.samples)} samples of --data {options.data} could be scored")
+    summary = task.summary(run.rows())
+    counts = {**plan.counts, "scored": run.done, "skipped": skipped}
+    row = None if options.recipe is None else published_row(options.recipe)
+    hashes = {"samples": plan.digest, "predictions": answers_digest(options)}
+    result = result_object(options, plan.task, summary, counts, run, row, hashes)
+    write_result(run.product(FILE), result)
+    if options.per_sample:
+        _write_samples(task, run)
+    if options.report:
+        from ttd_core.recipes.evaluation.page import write_evaluation_page
+
+        write_evaluation_page(options, plan, task, summary, result, run, report)
+    failed = skipped > 0 and not options.keep_going
+    run.finish("failed" if failed else "done", {"done": run.done, "skipped": skipped})
+    return result
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result of a finished run.
+
+    Raises:
+        RunError: it is gone or damaged.
+    """
+    try:
+        result = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder / FILE}: not readable", hint="--overwrite evaluates anew") from error
+    assert isinstance(result, dict)
+    return result
+
+
+def _write_samples(task: Task, run: RunDirectory) -> None:
+    """`samples.jsonl`: one line per sample with its own figures, null where nothing was counted."""
+    with atomic_path(run.product("samples.jsonl")) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        for row in run.rows():
+            stream.write(json.dumps(without_nan({"key": row["key"], **task.figures(row)})) + "\n")

@@ -1,0 +1,149 @@
+"""What an evaluation is about to do: the data set opened, its samples chosen, everything that is missing counted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ttd_core.data.benchmarks.catalogue import open_benchmark
+from ttd_core.data.benchmarks.types import Benchmark, BenchmarkSample
+from ttd_core.errors import DataError, UsageError
+from ttd_core.recipes.evaluation.options import EvaluateOptions, parse_shard
+from ttd_core.recipes.evaluation.scenes_data import open_scenes
+
+if TYPE_CHECKING:
+    from ttd_core.protocols import Reporter
+
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Samples to be evaluated, with their places in the whole.
+
+    Args:
+        benchmark: the data set.
+        task: what is measured.
+        samples: (place, sample) of this shard, in order; places count after `--limit` and before `--shard`.
+        counts: `listed` in the data set, `absent` of these, `selected` by `--limit`, `missing` predictions of these,
+            `planned` in this shard.
+        digest: SHA-256 over keys and captions of the selected samples, whatever the shard.
+    """
+
+    benchmark: Benchmark
+    task: str
+    samples: tuple[tuple[int, BenchmarkSample], ...]
+    counts: dict[str, int]
+    digest: str
+
+
+def open_data(options: EvaluateOptions) -> Benchmark:
+    """Open the data set that the options name.
+
+    Raises:
+        UsageError: there is no such data set, or it needs a root.
+        DataError: what it needs is not there.
+    """
+    assert options.data is not None
+    stem, _, split = options.data.partition(":")
+    if stem == "scenes":
+        for flag, value in (("--root", options.root), ("--truth", options.truth)):
+            if value is not None:
+                raise UsageError(f"{flag} does not go with --data scenes, which are drawn", hint=f"drop {flag}")
+        return open_scenes(options.data, split or "test", options.limit)
+    root = None if options.root is None else Path(options.root)
+    return open_benchmark(options.data, root, None if options.truth is None else Path(options.truth))
+
+
+def choose_task(options: EvaluateOptions, benchmark: Benchmark) -> str:
+    """The task asked for, or the data set's first.
+
+    Raises:
+        UsageError: the data set does not serve this task.
+    """
+    if options.task is None:
+        return benchmark.tasks[0]
+    if options.task not in benchmark.tasks:
+        raise UsageError(
+            f"--task {options.task} cannot be done on --data {options.data}",
+            hint=f"it has what is needed for {', '.join(benchmark.tasks)}",
+        )
+    return options.task
+
+
+def make_plan(
+    options: EvaluateOptions, benchmark: Benchmark, predicted: Collection[str] | None, report: Reporter
+) -> Plan:
+    """Choose the samples, and refuse an incomplete set before anything is computed.
+
+    Args:
+        options: limit, shard, and whether missing samples are allowed.
+        benchmark: the data set.
+        predicted: keys of finished answers, None where a model is asked.
+        report: told about what is missing or was assumed.
+
+    Raises:
+        UsageError: the data set does not serve the task.
+        DataError: no samples, a key twice, or samples or predictions are missing without `--allow-missing`.
+    """
+    task = choose_task(options, benchmark)
+    for notice in benchmark.notices:
+        report.warning(notice)
+    samples = benchmark.samples
+    listed = len(samples) + len(benchmark.absent)
+    _refuse_twice(options, samples)
+    _allow(options, report, [f"{key}: {what}" for key, what in benchmark.absent], listed, "samples are not whole")
+    selected = samples[: options.limit]
+    if not selected:
+        raise DataError(f"--data {options.data} holds no samples", hint="check --root, and the split after the colon")
+    absent_answers = [] if predicted is None else [each.key for each in selected if each.key not in predicted]
+    if len(absent_answers) == len(selected):
+        raise DataError(
+            f"--pred {options.pred} answers none of the {len(selected)} samples: it has no {absent_answers[0]}",
+            hint="predictions are found by the data set's keys, as a picture's name without its suffix",
+        )
+    _allow(options, report, absent_answers, len(selected), f"samples have no answer in {options.pred}")
+    unanswered = set(absent_answers)
+    answered = [(place, each) for place, each in enumerate(selected) if each.key not in unanswered]
+    part, parts = parse_shard(options.shard) if options.shard else (1, 1)
+    chosen = tuple(answered[part - 1 :: parts])
+    if not chosen:
+        raise DataError(f"--shard {options.shard} is empty: there are {len(answered)} samples")
+    counts = {
+        "listed": listed,
+        "absent": len(benchmark.absent),
+        "selected": len(selected),
+        "missing": len(absent_answers),
+        "planned": len(chosen),
+    }
+    return Plan(benchmark, task, chosen, counts, _digest(each for _, each in answered))
+
+
+def _refuse_twice(options: EvaluateOptions, samples: tuple[BenchmarkSample, ...]) -> None:
+    twice = [key for key, count in Counter(sample.key for sample in samples).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"--data {options.data} lists {len(twice)} keys more than once, the first is {twice[0]}",
+            hint="every sample needs a key of its own",
+        )
+
+
+def _allow(options: EvaluateOptions, report: Reporter, missing: list[str], total: int, what: str) -> None:
+    if not missing:
+        return
+    named = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+    message = f"{len(missing)} of {total} {what}: {named}"
+    if not options.allow_missing:
+        raise DataError(message, hint=f"--allow-missing evaluates the other {total - len(missing)} and counts these")
+    report.warning(message)
+
+
+def _digest(samples: Iterable[BenchmarkSample]) -> str:
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(repr((sample.key, sample.caption)).encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,117 @@
+"""The run directory of an evaluation: its name, and what tells it apart from another one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import Any
+
+import ttd_core
+from ttd_core.config import changed_results, result_mapping, to_mapping
+from ttd_core.errors import DataError, WeightsError
+from ttd_core.recipes.contents import by_content, local_weights
+from ttd_core.recipes.evaluation.options import EvaluateOptions
+from ttd_core.runs import RunDirectory, RunName, combined, digest_files, input_name, open_run, run_id
+
+_NAMED = {
+    "data", "task", "model.model", "model.pretrained", "model.lora", "model.weights", "templates", "scales",
+    "image_size", "hflip", "pamr", "crf", "bg",
+}  # fmt: skip
+"""Options with a part of their own in a run's name; all others enter it as a hash."""
+
+
+def start_run(options: EvaluateOptions, task: str, samples_sha256: str, command_line: str) -> RunDirectory:
+    """Open the run of an evaluation.
+
+    Args:
+        options: the settings.
+        task: what is measured, decided.
+        samples_sha256: digest of the samples.
+        command_line: as typed.
+
+    Raises:
+        RunError: see `ttd_core.runs.open_run`.
+        WeightsError, DataError: a file that the options name is missing or cannot be read.
+    """
+    weights = local_weights(options.answers(masks=False))
+    content = _content(options, weights)
+    kept: dict[str, Any] = to_mapping(replace(options, overwrite=False, expect=None))
+    return open_run(
+        Path(options.run_root),
+        "evaluate",
+        _name(options, content, weights, task),
+        kept,
+        results=result_mapping(content),
+        inputs_sha256=samples_sha256,
+        weights_sha256=combined(weights.values()) or digest_files(_shipped(options), WeightsError),
+        overwrite=options.overwrite,
+        folder=None if options.out is None else Path(options.out),
+        command_line=command_line,
+    )
+
+
+def answers_digest(options: EvaluateOptions) -> str | None:
+    """SHA-256 of what `--pred` names; a folder counts by names, sizes and times of change of all files in it."""
+    return None if options.pred is None else _path_digest(options.pred)
+
+
+def _content(options: EvaluateOptions, weights: dict[str, str]) -> EvaluateOptions:
+    """The same options with a digest in the place of every path that changes results."""
+    answers = by_content(options.answers(masks=False), weights)
+    files: dict[str, Any] = {
+        name: None if getattr(options, name) is None else f"sha256:{_path_digest(getattr(options, name))}"
+        for name in ("pred", "truth", "class_names")
+    }
+    data = options.data
+    if data is not None and os.path.isfile(data):
+        data = f"sha256:{_path_digest(data)}"
+    # what a recipe has set is in the options: its name alone changes nothing
+    return replace(options, model=answers.model, scorer=answers.scorer, data=data, recipe=None, expect=None, **files)
+
+
+def _name(options: EvaluateOptions, content: EvaluateOptions, weights: dict[str, str], task: str) -> str:
+    model = options.model
+    data = options.data or ""
+    changed = {key: value for key, value in changed_results(content).items() if key not in _NAMED}
+    return run_id(
+        RunName(
+            model=model.model if options.pred is None else f"pred-{input_name(None, options.pred)}",
+            data=input_name(None, data) if os.path.exists(data) else data,
+            task=task,
+            pretrained=None if "pretrained" in weights else model.pretrained,
+            templates=options.templates,
+            scales=options.scales,
+            size=options.image_size,
+            hflip=options.hflip,
+            refiner="crf" if options.crf else "pamr" if options.pamr else None,
+            adapter=PurePath(model.lora).stem if model.lora else None,
+            bg=options.bg if task in ("masks", "text") and options.pred is None else None,
+            other=changed | ({"data": content.data} if content.data != options.data else {}),
+            weights_sha256=combined(weights.values()),
+        )
+    )
+
+
+def _path_digest(path: str) -> str:
+    if not os.path.isdir(path):
+        digest = digest_files([Path(path)], DataError)
+        assert digest is not None  # of one path there is one
+        return digest
+    lines = []
+    for folder, _, names in sorted(os.walk(path)):
+        for name in sorted(names):
+            file = os.path.join(folder, name)
+            if name.startswith(".") or not os.path.isfile(file):
+                continue
+            state = os.stat(file)
+            lines.append(f"{os.path.relpath(file, path)}\t{state.st_size}\t{state.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _shipped(options: EvaluateOptions) -> list[Path]:
+    """The built-in model's files, so that a run made with another release is not taken up again."""
+    if options.model.model != "scenes" or options.pred is not None:
+        return []
+    return sorted((Path(ttd_core.__file__).parent / "weights").glob("*.safetensors"))
