@@ -108,8 +108,11 @@ def read_label_map(
     labels, notices = _read_npy(path) if path.suffix == ".npy" else _read_picture(path)
     if size is not None and labels.shape != tuple(size):
         found, expected = f"{labels.shape[1]}×{labels.shape[0]}", f"{size[1]}×{size[0]}"
-        raise DataError(f"{path}: mask is {found} pixels but its picture is {expected}")
-    values = np.unique(labels)
+        hint = (
+            "each mask has the size of its picture; where the pictures were resized, resize the masks without blending"
+        )
+        raise DataError(f"{path}: mask is {found} pixels but its picture is {expected}", hint)
+    values = _values(labels)
     if binary:
         return LabelMap((labels > 0).astype(np.uint8), notices)
     if classes is not None:
@@ -162,6 +165,13 @@ def _read_picture(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     return pixels, ()
 
 
+def _values(labels: np.ndarray) -> np.ndarray:
+    """The values that occur, ascending; without sorting all pixels where there are few possible ones."""
+    if labels.dtype not in (np.bool_, np.uint8, np.uint16):
+        return np.unique(labels)
+    return np.flatnonzero(np.bincount(labels.ravel())).astype(np.int64)
+
+
 def _palette_notice(pixels: np.ndarray, colours: np.ndarray) -> tuple[str, ...]:
     """Say so when all used colours are VOC's, but stand at other indices: an editor has sorted the palette."""
     used = np.unique(pixels)
@@ -177,5 +187,8 @@ def _check_classes(path: Path, labels: np.ndarray, values: np.ndarray, classes: 
     wrong = values[(values >= classes) & (values != ignored) | (values < 0)]
     if len(wrong):
         named = ", ".join(str(int(value)) for value in wrong[:5])
-        raise DataError(f"{path}: holds {named}, expected classes 0..{classes - 1} or {ignored} for ignored")
+        raise DataError(
+            f"{path}: holds {named}, expected classes 0..{classes - 1} or {ignored} for ignored",
+            hint="check that these masks belong to the data set that was named, with its classes in its order",
+        )
     return labels, values

@@ -58,8 +58,7 @@ class AnnotatedSet(OpenedBenchmark):
     def _present(
         self, annotation: Annotation, label_map: np.ndarray | None
     ) -> tuple[tuple[int, ...] | None, tuple[int, ...], tuple[str, ...]]:
-        assert self.classes is not None
-        if annotation.present is not None:
+        if self.classes is None or annotation.present is not None:
             return annotation.present, (), ()
         notices: tuple[str, ...] = ()
         if annotation.xml is not None:

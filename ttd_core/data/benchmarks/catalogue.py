@@ -14,7 +14,7 @@ from pathlib import Path
 from ttd_core.data.benchmarks.entries import ENTRIES, Entry
 from ttd_core.data.benchmarks.types import Benchmark
 from ttd_core.errors import UsageError
-from ttd_core.registry import Registry, unknown_name
+from ttd_core.registry import Registry, near_matches
 
 Opener = Callable[[str, str | None, Path, Path | None], Benchmark]
 
@@ -105,6 +105,8 @@ def _lookup(name: str) -> Entry | None:
 
 def _unknown(name: str) -> UsageError:
     # `scenes` is no file-based set and is opened elsewhere, but somebody who mistypes it should see it.
-    known = ["scenes", *(each for entry in ENTRIES for each in _names_of(entry))]
-    error = unknown_name("data set", name, known)
-    return UsageError(error.message, hint=error.hint if error.hint else _LISTING)
+    names = ["scenes", *OPENERS.names()]
+    aliases = [alias for entry in ENTRIES for alias in entry.aliases]
+    close = near_matches(name, [*names, *aliases])
+    known = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names)};"
+    return UsageError(f"unknown data set {name!r}", hint=f"{known} {_LISTING}")

@@ -60,16 +60,16 @@ def find_ttd_layout(root: Path, data: Sequence[str], split: str) -> TtdFolders |
         split: of the catalogue.
     """
     folder = SPLITS.get(split, split)
+    known = {_fold(each) for each in data}
     bases = [place for place in (below(root, name) for name in data) if place is not None]
     for base in (*bases, root):
-        for place in (below(base, folder), base):
-            image = None if place is None else below(place, "image")
-            if place is None or image is None or not image.is_dir():
-                continue
-            if place == base and not _is_split(base, root, folder, data):
-                continue
-            home = base if place != base else base.parent
-            return TtdFolders(image, _folder(place, "mask"), _folder(place, "xml"), _names_file(home, data))
+        place = below(base, folder)
+        if place is not None and _folder(place, "image") is not None:
+            return _folders(place, base.resolve(), known)
+        here = base.resolve()
+        itself = _fold(here.name) in known or (here.name == folder and _fold(here.parent.name) in known)
+        if itself and _folder(base, "image") is not None:
+            return _folders(base, here if _fold(here.name) in known else here.parent, known)
     return None
 
 
@@ -112,11 +112,10 @@ def open_ttd_layout(
     return AnnotatedSet(f"{name}:{split}", kept, classes, pairs.samples, pairs.absent, notices, raw)
 
 
-def _is_split(base: Path, root: Path, folder: str, data: Sequence[str]) -> bool:
-    """Whether a folder that holds `image` itself is this data set's split, and not just any folder."""
-    names = {_fold(each) for each in data}
-    above = (root.resolve() if base == root else base).parent.name
-    return base.name == folder and _fold(above) in names or _fold(base.name) in names
+def _folders(place: Path, home: Path, known: set[str]) -> TtdFolders:
+    image = _folder(place, "image")
+    assert image is not None
+    return TtdFolders(image, _folder(place, "mask"), _folder(place, "xml"), _names_file(home, known))
 
 
 def _folder(place: Path, name: str) -> Path | None:
@@ -124,11 +123,11 @@ def _folder(place: Path, name: str) -> Path | None:
     return path if path is not None and path.is_dir() else None
 
 
-def _names_file(base: Path, data: Sequence[str]) -> Path | None:
-    wanted = {_fold(f"{name}.json") for name in data}
-    for place in (base, base.parent):
+def _names_file(home: Path, known: set[str]) -> Path | None:
+    """`<DATA>.json` in the data set's folder or beside it."""
+    for place in (home, home.parent):
         for name in folder_names(place, files=True):
-            if _fold(name) in wanted:
+            if name.lower().endswith(".json") and _fold(name[:-5]) in known:
                 return place / name
     return None
 
