@@ -81,7 +81,7 @@ def _masks(rows: Sequence[Mapping[str, Any]]) -> PrintedTable:
             row["refine"],
             _cut(row["threshold"], 2) + (" (best on val)" if row["best_on_val"] else ""),
             *_percent(row, "caption_iou"),
-            *(_number(100 * row[key]) for key in ("mfpr", "mfnr")),
+            *(_number(row[key], 100) for key in ("mfpr", "mfnr")),
         )
         for row in rows
     ]
@@ -93,9 +93,9 @@ def _percent(row: Mapping[str, Any], *keys: str) -> tuple[str, ...]:
     return tuple(_number(row[key]) for key in keys)
 
 
-def _number(value: float | None) -> str:
-    """One decimal; a figure that does not exist (NaN, None in JSON) is a dash."""
-    return "-" if value is None or value != value else f"{value:.1f}"
+def _number(value: float | None, factor: float = 1) -> str:
+    """One decimal; a figure that does not exist is a dash."""
+    return "-" if value is None else f"{factor * value:.1f}"
 
 
 def _cut(value: float | None, digits: int) -> str:

@@ -61,28 +61,30 @@ class ScenesTables:
     masks: Sequence[MaskRow]
 
     def to_json(self) -> dict[str, Any]:
-        """The tables under plain keys, with the units of `METRICS`: percent, and fractions for `mfpr` and `mfnr`."""
+        """The tables under plain keys, with the units of `METRICS`: percent, and fractions for `mfpr` and `mfnr`.
+
+        A figure that does not exist, since nothing was counted, is None.
+        """
         return {
             "scenes": self.scenes,
             "tags": [
-                {"split": row.split, "row": row.row, "threshold": row.threshold, **_tag_values(row.metrics)}
+                {"split": row.split, "row": row.row, "threshold": row.threshold, **_plain(_tag_values(row.metrics))}
                 for row in self.tags
             ],
             "ranking": [
-                {"split": row.split, "row": row.scorer, "auc": _percent(row.auc), "visible": row.visible,
-                 "absent": row.absent}
+                {"split": row.split, "row": row.scorer, "visible": row.visible, "absent": row.absent,
+                 **_plain({"auc": _percent(row.auc)})}
                 for row in self.ranking
             ],
             "maps": [
-                {"split": row.split, "views": row.views, "pixel_auc": _percent(row.auc),
-                 "pointing": _percent(row.pointing)}
+                {"split": row.split, "views": row.views, **_plain(_map_values(row))}
                 for row in self.maps
             ],
-            "kinds": [_word_values(row) for row in self.kinds],
-            "words": [_word_values(row) for row in self.words],
+            "kinds": [_plain(_word_values(row)) for row in self.kinds],
+            "words": [_plain(_word_values(row)) for row in self.words],
             "masks": [
                 {"captions": row.captions, "count": row.count, "row": row.row, "refine": row.refine,
-                 "threshold": row.threshold, "best_on_val": row.best_on_val, **_mask_values(row)}
+                 "threshold": row.threshold, "best_on_val": row.best_on_val, **_plain(_mask_values(row))}
                 for row in self.masks
             ],
         }  # fmt: skip
@@ -92,9 +94,8 @@ class ScenesTables:
         tags = {row.row: _tag_values(row.metrics) for row in self.tags if row.split == "test"}
         plain = next(row for row in self.masks if row.row == "caption")
         whole = next(row for row in self.masks if row.row == WHOLE_PICTURE)
-        maps = {"pixel_auc": _percent(self.maps[0].auc), "pointing": _percent(self.maps[0].pointing)}
         return Summary(
-            metrics={**tags["pixel"], **maps, **_mask_values(plain)},
+            metrics={**tags["pixel"], **_map_values(self.maps[0]), **_mask_values(plain)},
             counts={"captions": self.scenes},
             baselines={**{name: tags[name] for name in RULES}, WHOLE_PICTURE: _mask_values(whole)},
             per_class=[_word_values(row) for row in self.words],
@@ -175,14 +176,12 @@ def _tag_values(metrics: TagMetrics) -> dict[str, float]:
     }
 
 
-def _word_values(row: WordRow) -> Mapping[str, Any]:
-    return {
-        "name": row.word,
-        "kind": row.kind,
-        "count": row.count,
-        "pixel_auc": _percent(row.auc),
-        "pointing": _percent(row.pointing),
-    }
+def _map_values(row: MapRow | WordRow) -> dict[str, float]:
+    return {"pixel_auc": _percent(row.auc), "pointing": _percent(row.pointing)}
+
+
+def _word_values(row: WordRow) -> dict[str, Any]:
+    return {"name": row.word, "kind": row.kind, "count": row.count, **_map_values(row)}
 
 
 def _mask_values(row: MaskRow) -> dict[str, float]:
@@ -196,3 +195,8 @@ def _mask_values(row: MaskRow) -> dict[str, float]:
 
 def _percent(share: float) -> float:
     return share if math.isnan(share) else round(100 * share, 4)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON knows no NaN."""
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
