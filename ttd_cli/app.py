@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from collections.abc import Sequence
 from typing import Annotated
@@ -38,7 +39,7 @@ PLANNED = {"ignore_unknown_options": True, "allow_extra_args": True}
 app.command(rich_help_panel=USE)(tags)
 app.command(rich_help_panel=USE)(masks)
 app.command(rich_help_panel=USE)(demo)
-app.command(rich_help_panel=USE, context_settings=PLANNED)(evaluate)
+app.command(rich_help_panel=USE)(evaluate)
 app.command(rich_help_panel=MAKE, context_settings=PLANNED)(preprocess)
 app.command(rich_help_panel=MAKE, context_settings=PLANNED)(prune)
 app.command(rich_help_panel=MAKE)(train)
@@ -106,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _invoke(argv: Sequence[str] | None) -> int:
     try:
-        result = app(None if argv is None else list(argv), prog_name="ttd", standalone_mode=False)
+        result = app(_spelled_out(sys.argv[1:] if argv is None else argv), prog_name="ttd", standalone_mode=False)
     except SystemExit as ended:
         # Typer ends the process itself for completion requests, and with 1 where help meets a closed pipe.
         if isinstance(ended.__context__, BrokenPipeError):
@@ -115,6 +116,17 @@ def _invoke(argv: Sequence[str] | None) -> int:
     if result == errors.INTERRUPTED:  # Typer's word for Ctrl-C
         raise KeyboardInterrupt
     return result if isinstance(result, int) else errors.DONE
+
+
+def _spelled_out(argv: Sequence[str]) -> list[str]:
+    """The arguments, with the value that a bare `--expect` stands for; Typer has no options with an optional value."""
+    spelled: list[str] = []
+    for position, word in enumerate(argv):
+        spelled.append(word)
+        following = argv[position + 1] if position + 1 < len(argv) else "-"
+        if word == "--expect" and following.startswith("-"):
+            spelled.append("published")
+    return spelled
 
 
 def _usage_hint(error: typer.TyperException) -> str:

@@ -11,10 +11,14 @@ import typer
 
 from ttd_core.errors import UsageError
 from ttd_core.recipes.checks import not_empty
+from ttd_core.recipes.evaluation.options import EvaluateOptions
 from ttd_core.recipes.options import CommonOptions, ModelOptions
 from ttd_core.recipes.train_run import TrainOptions
 
-Chosen = TypeVar("Chosen", bound=CommonOptions | TrainOptions)
+Chosen = TypeVar("Chosen", bound=CommonOptions | EvaluateOptions | TrainOptions)
+
+_NO_SETTINGS = ("config", "quiet", "verbose", "list_")
+"""Parameters of commands that are no settings."""
 
 _MODEL_FIELDS = {field.name for field in dataclasses.fields(ModelOptions)}
 
@@ -27,29 +31,46 @@ def resolve(context: typer.Context, kind: type[Chosen], command: str) -> Chosen:
     Raises:
         UsageError: a value cannot be read, or the options contradict each other.
     """
+    return resolve_over(context, kind, command, None)
+
+
+def resolve_over(context: typer.Context, kind: type[Chosen], command: str, base: Chosen | None) -> Chosen:
+    """Build the options of a command over others that come first.
+
+    Args:
+        context: what was typed.
+        kind: the options.
+        command: the subcommand.
+        base: values that only typed options replace, None for the defaults; `--config FILE` takes its place.
+
+    Raises:
+        UsageError: see `resolve`.
+    """
     config = context.params.get("config")
     not_empty("--config", config, "a run.yaml")
+    if config is not None:
+        from ttd_core.config import load_config
+
+        base = load_config(kind, Path(config), command)
     typed = {
         name: value
         for name, value in context.params.items()
-        if name not in ("config", "quiet", "verbose") and (config is None or _is_typed(context, name))
+        if name not in _NO_SETTINGS and (base is None or is_typed(context, name))
     }
     values = _parsed(typed)
-    has_model = issubclass(kind, CommonOptions)
+    has_model = issubclass(kind, CommonOptions | EvaluateOptions)
     model = {name: values.pop(name) for name in list(values) if has_model and name in _MODEL_FIELDS}
-    if config is None:
+    if base is None:
         if has_model:
             values["model"] = ModelOptions(**model)
         return kind(**values)
-    from ttd_core.config import load_config
-
-    base = load_config(kind, Path(config), command)
-    if isinstance(base, CommonOptions):
+    if isinstance(base, (CommonOptions, EvaluateOptions)):
         values["model"] = dataclasses.replace(base.model, **model)
     return dataclasses.replace(base, **values)
 
 
-def _is_typed(context: typer.Context, name: str) -> bool:
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Whether an option was given by the user, and is not a default."""
     source = context.get_parameter_source(name)
     return source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT")
 
@@ -59,6 +80,11 @@ def _parsed(typed: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(typed)
     if "scales" in values:
         values["scales"] = parse_scales(values["scales"])
+    for name in ("expect", "merge"):
+        if name in values:
+            values[name] = tuple(values[name]) if values[name] else None
+    if values.get("unseen") is not None:
+        values["unseen"] = tuple(part.strip() for part in values["unseen"].split(",") if part.strip())
     listed, single = values.pop("tags", None), values.pop("tag", None)
     if listed is not None or single:
         words = [] if listed is None else listed.split(",")

@@ -1,10 +1,227 @@
-"""`ttd evaluate`: not there yet."""
+"""`ttd evaluate`: figures on annotated data."""
 
 from __future__ import annotations
 
-from ttd_cli.commands.planned import not_there_yet
+from typing import Annotated, Literal
+
+import typer
+
+from ttd_cli import options as o
+
+DATA = "Data"
+SCORE = "Scoring"
+
+TaskOption = Annotated[
+    Literal["tags", "text", "masks", "classification", "bias"] | None,
+    typer.Option(
+        "--task",
+        metavar="NAME",
+        help="tags, text (the caption's mask), masks, classification, bias.",
+        show_default="the data's first",
+        rich_help_panel=DATA,
+    ),
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="NAME|PATH",
+        help="scenes, scenes:test, voc2012, ... (see --list), or a folder or list of your own.",
+        rich_help_panel=DATA,
+    ),
+]
+RootOption = Annotated[
+    str | None, typer.Option("--root", metavar="FOLDER", help="Where the data set lies.", rich_help_panel=DATA)
+]
+PredOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pred",
+        metavar="PATH",
+        help="Score finished answers: a run, a folder of label maps, a tags.jsonl, a tag file.",
+        rich_help_panel=DATA,
+    ),
+]
+TruthOption = Annotated[
+    str | None,
+    typer.Option(
+        "--truth", metavar="FILE", help="True tags or labels instead of the data set's own.", rich_help_panel=DATA
+    ),
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", help="Only the first N samples.", show_default="all", rich_help_panel=DATA),
+]
+AllowMissingOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-missing",
+        metavar="",
+        help="Go on without samples that are not there; count them.",
+        rich_help_panel=DATA,
+    ),
+]
+RecipeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        metavar="NAME",
+        help="A published row, e.g. ttd/voc2012; options typed here win.",
+        rich_help_panel=SCORE,
+    ),
+]
+ListOption = Annotated[
+    bool,
+    typer.Option(
+        "--list", metavar="", help="Show data sets, published rows, and what is missing here.", rich_help_panel=SCORE
+    ),
+]
+ExpectOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--expect",
+        metavar="[METRIC=VALUE:TOLERANCE]",
+        help="Exit with 5 if a figure lies outside; alone, the recipe's own figures.",
+        rich_help_panel=SCORE,
+    ),
+]
+ClassNamesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--class-names",
+        metavar="FILE",
+        help="Texts per class, a line each, synonyms by commas.",
+        show_default="the data's names",
+        rich_help_panel=SCORE,
+    ),
+]
+UnseenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--unseen", metavar="A,B", help="Classes not seen in training, for zero-shot figures.", rich_help_panel=SCORE
+    ),
+]
+DifficultOption = Annotated[
+    Literal["positive", "negative", "ignore"],
+    typer.Option(
+        "--difficult",
+        metavar="NAME",
+        help="VOC's difficult objects: positive, negative or ignore.",
+        rich_help_panel=SCORE,
+    ),
+]
+AveragingOption = Annotated[
+    Literal["present", "truth", "zero"],
+    typer.Option(
+        "--averaging",
+        metavar="NAME",
+        help="Classes in mIoU: present (in truth or answer), truth, or zero (all; absent ones are 0).",
+        rich_help_panel=SCORE,
+    ),
+]
+PerSampleOption = Annotated[
+    bool,
+    typer.Option("--per-sample", metavar="", help="Also samples.jsonl, a line per sample.", rich_help_panel=o.OUTPUT),
+]
+ReportOption = Annotated[
+    bool,
+    typer.Option("--report/--no-report", metavar="", help="Also report.html.", rich_help_panel=o.OUTPUT),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Processes that decode files; 0 for none.",
+        show_default="by the amount of work",
+        rich_help_panel=o.DEVICE,
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts.", rich_help_panel=o.RUN),
+]
+MergeOption = Annotated[
+    list[str] | None,
+    typer.Option("--merge", metavar="RUN", help="Put shards together; repeat it for each.", rich_help_panel=o.RUN),
+]
 
 
-def evaluate() -> None:
-    """Measure tags and masks against the truth. Not there yet."""
-    raise not_there_yet("ttd evaluate")
+def evaluate(
+    context: typer.Context,
+    task: TaskOption = None,
+    data: DataOption = None,
+    root: RootOption = None,
+    pred: PredOption = None,
+    truth: TruthOption = None,
+    limit: LimitOption = None,
+    allow_missing: AllowMissingOption = False,
+    recipe: RecipeOption = None,
+    list_: ListOption = False,
+    expect: ExpectOption = None,
+    class_names: ClassNamesOption = None,
+    unseen: UnseenOption = None,
+    difficult: DifficultOption = "positive",
+    averaging: AveragingOption = "present",
+    model: o.ModelOption = "scenes",
+    pretrained: o.PretrainedOption = None,
+    weights: o.WeightsOption = None,
+    lora: o.LoraOption = None,
+    dense: o.DenseOption = None,
+    activation: o.ActivationOption = None,
+    image_size: o.ImageSizeOption = None,
+    scales: o.ScalesOption = "1.0",
+    hflip: o.HflipOption = False,
+    templates: o.TemplatesOption = None,
+    calibration: o.CalibrationOption = None,
+    logit_scale: o.LogitScaleOption = None,
+    candidates: o.CandidatesOption = "words",
+    stopwords: o.StopwordsOption = True,
+    tagger: o.TaggerOption = "builtin",
+    scorer: o.ScorerOption = "pixel",
+    select: o.SelectOption = "fixed",
+    threshold: o.ThresholdOption = 0.5,
+    pamr: o.PamrOption = False,
+    crf: o.CrfOption = False,
+    bg: o.BgOption = 0.4,
+    seed: o.SeedOption = 0,
+    format: o.FormatOption = "text",
+    per_sample: PerSampleOption = False,
+    report: ReportOption = True,
+    quiet: o.QuietOption = False,
+    verbose: o.VerboseOption = 0,
+    device: o.DeviceOption = "auto",
+    threads: o.ThreadsOption = None,
+    batch_size: o.BatchSizeOption = 8,
+    workers: WorkersOption = None,
+    shard: ShardOption = None,
+    merge: MergeOption = None,
+    out: o.OutOption = None,
+    run_root: o.RunRootOption = "runs",
+    overwrite: o.OverwriteOption = False,
+    keep_going: o.KeepGoingOption = False,
+    config: o.ConfigOption = None,
+) -> None:
+    r"""Measure tags and masks against the truth.
+
+    ttd evaluate --data scenes
+    ttd evaluate --task tags --data scenes:test --scorer pixel --format json
+    ttd evaluate --task text --data scenes:test --limit 50 --pamr
+    ttd evaluate --data scenes:test --limit 50 --expect f1=87:5
+    ttd evaluate --list
+
+    With data and weights at hand:
+
+    ttd evaluate --recipe ttd/voc2012 --root /data --expect
+    ttd evaluate --task masks --data voc2012 --root /data \
+        --pred runs/masks/RUN
+
+    Every figure is written to metrics.json in the run's folder, with report.html
+    beside it. An interrupted evaluation goes on; shards add up to the same figures.
+    """
+    from ttd_cli.evaluation import list_everything, run
+
+    if list_:
+        list_everything(context)
+    else:
+        run(context)

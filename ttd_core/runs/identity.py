@@ -31,6 +31,7 @@ class RunName:
         model: backbone.
         pretrained: named weights of an open architecture; stands with the model.
         data: data set, list, folder or picture.
+        task: what is measured on it; stands with the data.
         templates: prompt template set.
         scales: factors on the size.
         size: shorter side in pixels.
@@ -47,6 +48,7 @@ class RunName:
     model: str
     data: str
     pretrained: str | None = None
+    task: str | None = None
     templates: str | None = None
     scales: tuple[float, ...] = (1.0,)
     size: int | None = None
@@ -67,7 +69,7 @@ def run_id(name: RunName) -> str:
         At most `MAX_LENGTH` ASCII characters out of `[a-z0-9@+._-]`; equal for equal parts.
     """
     model = _safe(name.model) + (f"+{_safe(name.pretrained)}" if name.pretrained else "")
-    parts = [model, _safe(name.data)]
+    parts = [model, _safe(name.data) + (f"+{_safe(name.task)}" if name.task else "")]
     if name.templates:
         parts.append(_safe(name.templates))
     parts.append("+".join(repr(float(scale)) for scale in name.scales))

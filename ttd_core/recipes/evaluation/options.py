@@ -36,7 +36,8 @@ class EvaluateOptions:
         unseen: classes a zero-shot method was not trained on, for seen, unseen and harmonic figures.
         difficult: VOC objects marked difficult count as `positive` (TagCLIP's label lists), `negative`, or not at all
             (`ignore`).
-        averaging: how classes that occur nowhere count in mIoU: `present` leaves them out, `zero` counts 0 (ReCLIP).
+        averaging: classes in the mean of mIoU, see `ttd_core.metrics.segmentation`: `present` in truth or answer,
+            `truth` in the truth (TagCLIP), `zero` all of them, absent ones as 0 (ReCLIP).
         shard: this run's part of the samples, `i/n` with i from 1 to n.
         merge: runs of all n shards, to be put together.
         allow_missing: go on where samples or predictions are missing, and count them.
@@ -58,7 +59,7 @@ class EvaluateOptions:
     class_names: str | None = None
     unseen: tuple[str, ...] | None = None
     difficult: Literal["positive", "negative", "ignore"] = "positive"
-    averaging: Literal["present", "zero"] = "present"
+    averaging: Literal["present", "truth", "zero"] = "present"
     limit: int | None = None
     shard: str | None = None
     merge: tuple[str, ...] | None = _how(None)

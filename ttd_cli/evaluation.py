@@ -1,0 +1,182 @@
+"""What `ttd evaluate` does with its options: list, or evaluate, print and compare."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.cells import cell_len, set_cell_size
+
+from ttd_cli.errors import DATA, EXPECTATION
+from ttd_cli.execute import cache_folder, command_line
+from ttd_cli.output import Output
+from ttd_cli.resolve import is_typed, resolve_over
+from ttd_cli.verbosity import verbosity
+from ttd_core.errors import UsageError
+from ttd_core.recipes.evaluation.expect import Outcome, check, parse_expectations
+from ttd_core.recipes.evaluation.listing import data_set_rows, published_rows
+from ttd_core.recipes.evaluation.options import EvaluateOptions
+from ttd_core.recipes.evaluation.printed import result_tables
+from ttd_core.recipes.evaluation.published import expectations, published_row, row_options
+from ttd_core.recipes.evaluation.result import figures_of
+from ttd_core.recipes.evaluation.scenes_printed import PrintedTable
+from ttd_core.text.clean import printable
+
+_WIDEST = 44
+
+
+def run(context: typer.Context) -> None:
+    """Evaluate, print the figures, and compare them with what is expected.
+
+    Raises:
+        typer.Exit: with 5 where an expectation is missed, with 3 where samples were skipped without `--keep-going`.
+        TtdError: what options, data, model and run directory refuse.
+    """
+    options = _resolve(context)
+    published = expectations(published_row(options.recipe)) if options.recipe else None
+    expected = parse_expectations(
+        options.expect or (), None if published is None else parse_expectations(published, None)
+    )
+    output = Output(None, *verbosity(context))
+    from ttd_core.recipes.evaluation.evaluate import run_evaluation
+
+    result, folder = run_evaluation(options, output, command_line(), cache_folder())
+    for line in _printed(result, options.format):
+        output.line(line)
+    outcomes = check(expected, figures_of(result))
+    for outcome in outcomes:
+        (output.info if outcome.met else output.warning)(str(outcome))
+    output.info(_where(result, folder))
+    raise_for(outcomes, result, options)
+
+
+def raise_for(outcomes: Sequence[Outcome], result: Mapping[str, Any], options: EvaluateOptions) -> None:
+    """End with the documented exit code where something is not as it should be.
+
+    Raises:
+        typer.Exit: see `run`.
+    """
+    if any(not outcome.met for outcome in outcomes):
+        raise typer.Exit(EXPECTATION)
+    if not result["complete"] and not options.keep_going:
+        raise typer.Exit(DATA)
+
+
+def list_everything(context: typer.Context) -> None:
+    """Print data sets and published rows: a table each, or one object per published row for machines."""
+    values = context.params
+    root = None if values["root"] is None else Path(values["root"])
+    given = {f"--{name}": values[name] for name in ("weights", "lora", "pretrained", "pred") if values[name]}
+    output = Output(None, *verbosity(context))
+    style = values["format"]
+    rows = list(published_rows(root, given))
+    if values["recipe"]:
+        rows = [row for row in rows if row["name"] == published_row(values["recipe"]).name]
+    if style in ("json", "jsonl"):
+        for line in _json_lines(rows, style):
+            output.line(line)
+        return
+    for line in _rows_as_text(rows, style, brief=not values["recipe"]):
+        output.line(line)
+
+
+def _rows_as_text(rows: Sequence[Mapping[str, Any]], style: str, brief: bool) -> Iterator[str]:
+    columns = ("name", "task", "data", "published", "here")
+    cells = [tuple(str(row[column]) for column in columns) for row in rows]
+    if style == "tsv":
+        yield from ("\t".join(printable(cell) for cell in line) for line in (columns, *cells))
+        return
+    if brief:
+        sets = tuple((each["name"], each["tasks"], each["description"]) for each in data_set_rows())
+        yield from table_lines(PrintedTable("Data sets", ("name", "tasks", "what"), sets))
+        yield ""
+        yield from table_lines(PrintedTable("Published rows", columns, tuple(cells)))
+        yield ""
+        yield "What a row needs and what to type: ttd evaluate --list --recipe NAME"
+        return
+    for row in rows:
+        yield f"{row['name']}: {row['title']}"
+        yield f"  published: {row['published']}"
+        yield f"  source: {row['source']}"
+        for sentence in row["missing"]:
+            yield f"  {sentence}"
+        if not row["missing"]:
+            yield f"  ready: {row['command']}"
+
+
+def table_lines(table: PrintedTable) -> Iterator[str]:
+    """A table for people: the first column to the left, numbers to the right, aligned by what a terminal shows."""
+    yield table.title
+    lines = [tuple(printable(cell) for cell in line) for line in (table.columns, *table.rows)]
+    widths = [min(max(cell_len(line[i]) for line in lines), _WIDEST) for i in range(len(table.columns))]
+    right = [all(_is_number(line[i]) for line in lines[1:]) for i in range(len(table.columns))]
+    for line in lines:
+        cells = [
+            " " * (width - cell_len(cell)) + cell if flush and cell_len(cell) < width else set_cell_size(cell, width)
+            for cell, width, flush in zip(line, widths, right, strict=True)
+        ]
+        yield ("  " + "  ".join(cells)).rstrip()
+
+
+def _is_number(cell: str) -> bool:
+    return not cell or cell == "-" or cell[0] in "-0123456789."
+
+
+def _printed(result: Mapping[str, Any], style: str) -> Iterator[str]:
+    if style == "json":
+        yield json.dumps(result, indent=2, ensure_ascii=True, allow_nan=False)
+    elif style == "jsonl":
+        yield json.dumps(result, ensure_ascii=True, allow_nan=False)
+    elif style == "tsv":
+        yield "metric\tvalue\tunit\tpublished"
+        for key, metric in result["metrics"].items():
+            figure = metric.get("published", {}).get("value", "")
+            value = "" if metric["value"] is None else repr(metric["value"])
+            yield f"{key}\t{value}\t{metric['unit']}\t{figure}"
+    else:
+        tables = result_tables(result)
+        for number, table in enumerate(tables):
+            yield from table_lines(table)
+            if number + 1 < len(tables):
+                yield ""
+
+
+def _json_lines(rows: Iterable[Mapping[str, Any]], style: str) -> Iterator[str]:
+    if style == "json":
+        yield json.dumps(list(rows), indent=2)
+    else:
+        yield from (json.dumps(row) for row in rows)
+
+
+def _where(result: Mapping[str, Any], folder: Path) -> str:
+    counts = result["counts"]
+    skipped = "".join(f", {counts[key]} {key}" for key in ("absent", "missing", "skipped") if counts.get(key))
+    report = folder / "report.html"
+    return f"{counts['scored']} samples{skipped}: {report if report.exists() else folder / 'metrics.json'}"
+
+
+def _resolve(context: typer.Context) -> EvaluateOptions:
+    """The options: those of a recipe first, then those typed."""
+    recipe = context.params.get("recipe")
+    if recipe is None or context.params.get("config") is not None:
+        return resolve_over(context, EvaluateOptions, "evaluate", None)
+    row = published_row(recipe)
+    if row.arrives is not None and context.params.get("pred") is None:
+        from ttd_core.recipes.evaluation.availability import availability
+
+        raise UsageError(
+            f"--recipe {recipe}: {availability(row).missing[0]}", hint="finished answers can be scored with --pred"
+        )
+    base = EvaluateOptions(**row_options(row))
+    for name in ("task", "data"):
+        if is_typed(context, name) and context.params[name] != getattr(base, name):
+            raise UsageError(
+                f"--recipe {recipe} and --{name} {context.params[name]} contradict each other: "
+                f"the row is about {getattr(base, name)}",
+                hint=f"drop one of them; ttd evaluate --list --recipe {recipe} shows the row's settings",
+            )
+    return resolve_over(context, EvaluateOptions, "evaluate", dataclasses.replace(base, recipe=recipe))
