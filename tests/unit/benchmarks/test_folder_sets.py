@@ -97,6 +97,14 @@ def test_captioned_pictures_need_no_masks_for_the_bias_meter(tmp_path: Path) -> 
     assert benchmark.truth(benchmark.samples[0], SIZE).present is None
 
 
+def test_pictures_may_lie_beside_the_folder_of_masks(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.jpg")
+    write_mask(tmp_path / "masks/a.png", labels(0, 1))
+    write_text(tmp_path / "classes.txt", "cup\nplate\n")
+    benchmark = open_benchmark(str(tmp_path), None)
+    assert ([sample.key for sample in benchmark.samples], benchmark.absent) == (["a"], ())
+
+
 def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:
     (root / "classes.txt").unlink()
     with pytest.raises(DataError, match=r"has masks but no classes\.txt"):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ttd_core.data.benchmarks.annotated import AnnotatedSet, pair_up
 from ttd_core.data.benchmarks.label_files import open_label_list
-from ttd_core.data.benchmarks.places import MASK_SUFFIXES, Listing, below, list_tree, not_found
+from ttd_core.data.benchmarks.places import MASK_SUFFIXES, Listing, below, list_pictures, list_tree, not_found
 from ttd_core.data.benchmarks.raw_labels import plain_labels
 from ttd_core.data.benchmarks.types import Benchmark, ClassList
 from ttd_core.data.files import PICTURE_SUFFIXES, open_regular, show
@@ -46,7 +46,9 @@ def open_folder(name: str, split: str | None, root: Path, truth: Path | None) ->
     classes = read_classes(classes_file) if classes_file is not None else None
     if truth is not None and classes is not None:
         return open_label_list(name, classes, truth, images or root)
-    pictures = list_tree(images or root, PICTURE_SUFFIXES, root)
+    # Without `images/`, the masks' folder lies among the pictures; its PNGs are none.
+    flat = images is None and folder is not None
+    pictures = list_pictures(root, root) if flat else list_tree(images or root, PICTURE_SUFFIXES, root)
     _check(root, pictures, folder, classes)
     captions = _read_captions(root, pictures)
     tasks: tuple[str, ...] = ("bias",) if captions else ()
