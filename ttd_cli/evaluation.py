@@ -85,7 +85,7 @@ def list_everything(context: typer.Context) -> None:
 
 
 def _rows_as_text(rows: Sequence[Mapping[str, Any]], style: str, brief: bool) -> Iterator[str]:
-    columns = ("name", "task", "data", "published", "here")
+    columns = ("name", "task", "data", "here", "published")
     cells = [tuple(str(row[column]) for column in columns) for row in rows]
     if style == "tsv":
         yield from ("\t".join(printable(cell) for cell in line) for line in (columns, *cells))
@@ -113,6 +113,7 @@ def table_lines(table: PrintedTable) -> Iterator[str]:
     yield table.title
     lines = [tuple(printable(cell) for cell in line) for line in (table.columns, *table.rows)]
     widths = [min(max(cell_len(line[i]) for line in lines), _WIDEST) for i in range(len(table.columns))]
+    widths[-1] = max(cell_len(line[-1]) for line in lines)
     right = [all(_is_number(line[i]) for line in lines[1:]) for i in range(len(table.columns))]
     for line in lines:
         cells = [

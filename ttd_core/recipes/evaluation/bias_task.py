@@ -10,7 +10,7 @@ import numpy as np
 
 from ttd_core.data.benchmarks.types import BenchmarkSample
 from ttd_core.errors import DataError
-from ttd_core.metrics.bias import SCORINGS, bias_row, bias_summary, coverage_row
+from ttd_core.metrics.bias import SCORINGS, bias_baselines, bias_row, bias_summary, coverage_row
 from ttd_core.recipes.evaluation.reading import Read, Reader
 from ttd_core.recipes.evaluation.summary import Row, Summary
 from ttd_core.recipes.evaluation.task import Example, Finish, Setting
@@ -109,5 +109,6 @@ def summary(rows: Iterable[Row]) -> Summary:
     return Summary(
         metrics={key: value for key, value in found.items() if key not in _COUNTS},
         counts={key: int(found[key]) for key in _COUNTS},
+        baselines=bias_baselines(kept),
         quality={row["key"]: -row["bias"] for row in kept if row.get("bias") is not None},
     )

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttd_core.atomic import atomic_path
-from ttd_core.errors import DataError, RunError
+from ttd_core.errors import DataError
 from ttd_core.recipes.evaluation.engine import record_rows
+from ttd_core.recipes.evaluation.merge import copy_rows, merged_options, open_shards
 from ttd_core.recipes.evaluation.plan import Plan, choose_task, make_plan, open_data
 from ttd_core.recipes.evaluation.published import published_row
 from ttd_core.recipes.evaluation.recorded import answers_digest, start_run
-from ttd_core.recipes.evaluation.result import FILE, result_object, without_nan, write_result
+from ttd_core.recipes.evaluation.result import FILE, read_result, result_object, without_nan, write_result
+from ttd_core.recipes.evaluation.scenes_run import asks_for_tables, run_tables
 from ttd_core.recipes.evaluation.task import Setting, Task
 from ttd_core.recipes.evaluation.tasks import file_answers, make_task
 
@@ -39,8 +41,15 @@ def run_evaluation(
     Raises:
         UsageError, DataError, WeightsError, VocabularyError, RunError: see the exit codes.
     """
+    if asks_for_tables(options):
+        return run_tables(options, report, command_line, cache)
+    shards = open_shards(options.merge) if options.merge else []
+    if shards:
+        options = merged_options(options, shards)
     benchmark = open_data(options)
     answers = file_answers(options, choose_task(options, benchmark), benchmark)
+    for notice in () if answers is None else answers.notices:
+        report.warning(notice)
     plan = make_plan(options, benchmark, None if answers is None else answers.keys, report)
     with start_run(options, plan.task, plan.digest, command_line) as run:
         if run.status == "done":
@@ -49,7 +58,7 @@ def run_evaluation(
         if run.resumed:
             report.info(f"going on with {run.path}: {run.done} done before")
         task = make_task(Setting(options, benchmark, report, run, cache), plan.task, answers)
-        skipped = record_rows(options, plan, task, run, report)
+        skipped = copy_rows(shards, run) if shards else record_rows(options, plan, task, run, report)
         return conclude(options, plan, task, run, skipped, report), run.path
 
 
@@ -78,20 +87,6 @@ def conclude(
         write_evaluation_page(options, plan, task, summary, result, run, report)
     failed = skipped > 0 and not options.keep_going
     run.finish("failed" if failed else "done", {"done": run.done, "skipped": skipped})
-    return result
-
-
-def read_result(folder: Path) -> dict[str, Any]:
-    """The result of a finished run.
-
-    Raises:
-        RunError: it is gone or damaged.
-    """
-    try:
-        result = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder / FILE}: not readable", hint="--overwrite evaluates anew") from error
-    assert isinstance(result, dict)
     return result
 
 

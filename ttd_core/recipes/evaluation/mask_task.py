@@ -152,8 +152,17 @@ class SegmentationFigures:
             }
             for index, name in enumerate(names)
         ]
+        everywhere = segmentation_metrics(_one_class(confusion), self._averaging, classes=len(names))
         return Summary(
             metrics=metrics,
+            baselines={
+                "commonest class everywhere": {
+                    "miou": percent(everywhere.miou),
+                    "mfpr": everywhere.mfpr,
+                    "mfnr": everywhere.mfnr,
+                    "pixel_accuracy": percent(everywhere.pixel_accuracy),
+                }
+            },
             counts={"pictures": pictures, "pixels": int(confusion.sum())},
             per_class=per_class,
             confusion=confusion[: len(names), : len(names)],
@@ -171,6 +180,14 @@ class SegmentationFigures:
             "miou": percent(found.miou),
             "iou": {name: percent(value) for name, value in named if not math.isnan(value)},
         }
+
+
+def _one_class(confusion: np.ndarray) -> np.ndarray:
+    """The confusion of an answer that has the commonest class of the truth everywhere."""
+    area = confusion.sum(axis=1)
+    trivial = np.zeros_like(confusion)
+    trivial[:, int(area.argmax())] = area
+    return trivial
 
 
 def cells_row(read: Read, labels: np.ndarray, classes: ClassList) -> dict[str, Any]:

@@ -89,6 +89,30 @@ def write_evaluation_page(
         write_bias_plot(run.product("bias.png"), points, headline)
 
 
+def write_tables_page(options: EvaluateOptions, result: Mapping[str, Any], run: RunDirectory) -> None:
+    """Write `report.html` of the scenes tables.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    words = [
+        ClassRow(row["name"], math.nan if row["pixel_auc"] is None else row["pixel_auc"], {
+            "pictures": row["count"], "pointing": math.nan if row["pointing"] is None else row["pointing"],
+        })
+        for row in result["tables"]["words"]
+    ]  # fmt: skip
+    page = ReportPage(
+        title="The scenes benchmark",
+        subtitle=[("data", "scenes:test, scenes:hard and scenes:val"), ("model", options.model.model)],
+        command=str(run.manifest.get("command_line") or ""),
+        figures=_figures(result),
+        facts=_facts(result),
+        classes=words,
+        class_value="pixel AUC, percent",
+    )
+    write_report(run.product("report.html"), page)
+
+
 def _subtitle(options: EvaluateOptions, result: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines = [("task", _TASKS[result["task"]]), ("data", f"{options.data}, {result['counts']['scored']} samples")]
     if options.pred is not None:

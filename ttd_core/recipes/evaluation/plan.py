@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ttd_core.data.benchmarks.catalogue import open_benchmark
 from ttd_core.data.benchmarks.types import Benchmark, BenchmarkSample
@@ -31,7 +33,8 @@ class Plan:
         samples: (place, sample) of this shard, in order; places count after `--limit` and before `--shard`.
         counts: `listed` in the data set, `absent` of these, `selected` by `--limit`, `missing` predictions of these,
             `planned` in this shard.
-        digest: SHA-256 over keys and captions of the selected samples, whatever the shard.
+        digest: SHA-256 over keys, captions and the states of all files of the selected samples, whatever the shard; two
+            evaluations with one digest are about the same truth.
     """
 
     benchmark: Benchmark
@@ -145,5 +148,21 @@ def _allow(options: EvaluateOptions, report: Reporter, missing: list[str], total
 def _digest(samples: Iterable[BenchmarkSample]) -> str:
     digest = hashlib.sha256()
     for sample in samples:
-        digest.update(repr((sample.key, sample.caption)).encode("utf-8", "surrogatepass") + b"\n")
+        known = (sample.key, sample.caption, _state(sample.image), _state(sample.source))
+        digest.update(repr(known).encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()
+
+
+def _state(value: Any) -> Any:
+    """What a truth is made of, in a form that can be compared: files by name, size and time of change."""
+    if isinstance(value, Path):
+        try:
+            found = os.stat(value)
+        except (OSError, ValueError):  # reading it will say what is wrong
+            return value.name, None
+        return value.name, found.st_size, found.st_mtime_ns
+    if dataclasses.is_dataclass(value):
+        return tuple(_state(getattr(value, field.name)) for field in dataclasses.fields(value))
+    if isinstance(value, (tuple, list)) and any(not isinstance(each, (int, float, str)) for each in value):
+        return tuple(_state(each) for each in value)
+    return value

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttd_core.atomic import write_text
 from ttd_core.config import result_mapping
+from ttd_core.errors import RunError
 from ttd_core.recipes.evaluation.summary import METRICS, Summary
 
 if TYPE_CHECKING:
@@ -81,6 +82,22 @@ def write_result(path: Path, result: Mapping[str, Any]) -> None:
         RunError: it cannot be written.
     """
     write_text(path, json.dumps(result, indent=2, ensure_ascii=True, allow_nan=False) + "\n")
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result of a finished run.
+
+    Raises:
+        RunError: it is gone or damaged.
+    """
+    try:
+        result = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        whole = isinstance(result, dict) and result.get("schema") == SCHEMA and result.get("version") == VERSION
+    except (OSError, ValueError):
+        whole = False
+    if not whole:
+        raise RunError(f"{folder / FILE}: gone, damaged or of another release", hint="--overwrite evaluates anew")
+    return dict(result)
 
 
 def figures_of(result: Mapping[str, Any]) -> dict[str, float | None]:
