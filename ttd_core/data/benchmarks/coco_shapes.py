@@ -55,7 +55,8 @@ def _draw_polygons(polygons: Sequence[np.ndarray], height: int, width: int) -> n
         return np.zeros((height, width), dtype=bool)
     coder = _coder()
     codes = coder.frPyObjects([points.ravel().tolist() for points in inside], height, width)
-    return np.asarray(coder.decode(coder.merge(codes)), dtype=bool)
+    # Decoded here too: pycocotools' own decoding warns under NumPy 2.
+    return _from_counts(_decompressed(coder.merge(codes)["counts"].decode("ascii"), height * width), height, width)
 
 
 def _coder() -> Any:
@@ -125,6 +126,10 @@ def _draw_runs(code: dict[str, Any], height: int, width: int) -> np.ndarray:
         raise ShapeError("has a negative run length")
     if sum(counts) != height * width:
         raise ShapeError(f"has run lengths that add up to {sum(counts)} pixels, expected {height * width}")
+    return _from_counts(counts, height, width)
+
+
+def _from_counts(counts: list[int], height: int, width: int) -> np.ndarray:
     values = np.arange(len(counts)) % 2 == 1
     return np.repeat(values, counts).reshape(width, height).T.copy()
 
