@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from tests.support.tiny_coco import (
 )
 from ttd_core.data.benchmarks.catalogue import open_benchmark
 from ttd_core.data.benchmarks.coco import CocoObjects, open_coco_objects
+from ttd_core.data.benchmarks.coco_ids import CATEGORY_IDS
 from ttd_core.errors import DataError, UsageError
 
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 FIRST, SECOND = "000000000001", "000000000002"
 
 
@@ -246,3 +249,23 @@ def test_it_travels_to_worker_processes_and_stays_small(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         copy.truth(copy.samples[0]).label_map, benchmark.truth(benchmark.samples[0]).label_map
     )
+
+
+def test_genuine_annotations_load_and_cover_what_they_say(tmp_path: Path) -> None:
+    content = json.loads((SAMPLES / "coco" / "annotations" / "instances_val2017.json").read_text(encoding="utf-8"))
+    write_tree(tmp_path, content)
+    benchmark = opened(tmp_path)
+    assert len(benchmark.samples) == 5 and not benchmark.absent
+    areas: Counter[tuple[int, int]] = Counter()
+    for entry in content["annotations"]:
+        label = CATEGORY_IDS.index(entry["category_id"]) + 1
+        areas[entry["image_id"], label] += entry["area"]
+    for sample in benchmark.samples:
+        truth = benchmark.truth(sample)
+        assert not truth.notices
+        counts = np.bincount(truth.label_map.ravel(), minlength=81)
+        expected = {label: area for (picture, label), area in areas.items() if picture == int(sample.key)}
+        assert set(np.flatnonzero(counts[1:]) + 1) == set(expected)
+        for label, area in expected.items():
+            # `area` is that of the polygon: outlines and overlaps make a few percent.
+            assert counts[label] == pytest.approx(area, rel=0.08)
