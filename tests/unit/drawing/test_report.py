@@ -97,7 +97,7 @@ def full(words: list[str] | None = None) -> ReportPage:
         confusion=Confusion(names, counts, word),
         histogram=ScoreHistogram(np.linspace(0, 1, 11), np.arange(10), np.arange(10)[::-1], 0.5),
         curve=Curve(recall, 1 - recall / 2, (0.6, 0.7), 0.75, 0.3),
-        bias=[BiasPoint(1 + i % 4, 1, 1 + i % 2, 0.9, 0.1 * (i % 7)) for i in range(30)],
+        bias=[BiasPoint(1 + i % 4, 1, 1 + i % 2, strongest=0.9, weakest=0.1 * (i % 7)) for i in range(30)],
         bias_headline=word,
         worst=[example(name) for name in names[:14]],
         best=[example()],
@@ -202,7 +202,7 @@ def test_parts_without_a_single_number_are_left_out() -> None:
         confusion=Confusion(["a", "b"], np.zeros((2, 2), dtype=int)),
         histogram=ScoreHistogram(np.linspace(0, 1, 4), zeros, zeros),
         curve=Curve(nan, nan),
-        bias=[BiasPoint(0, 0, 0)],
+        bias=[BiasPoint(0)],
     )
     ids = [section["id"] for section in Reader(render_report(page)).named("section")]
     assert ids == ["figures", "classes", "worst", "best", "facts"]
@@ -228,7 +228,7 @@ def test_bars_stay_in_their_track() -> None:
 def test_pages_with_everything_stay_below_the_bound() -> None:
     large = [example(f"sample {i}", 320, 320) for i in range(6)]
     classes = [ClassRow(f"class {i}", i % 100, {"fpr": 0.1, "fnr": 0.2, "pixels": 10**7}) for i in range(171)]
-    points = [BiasPoint(1 + i % 9, 1, None, np.cos(i), np.sin(i)) for i in range(20_000)]
+    points = [BiasPoint(1 + i % 9, 1, strongest=np.cos(i), weakest=np.sin(i)) for i in range(20_000)]
     recall = np.linspace(0, 1, 200_000)
     page = replace(full(), classes=classes, worst=large, best=large, bias=points, curve=Curve(recall, np.cos(recall)))
     html = render_report(page)

@@ -19,7 +19,9 @@ NAN = float("nan")
 def points(count: int = 60) -> list[BiasPoint]:
     rng = np.random.default_rng(2)
     numbers = rng.integers(1, 9, count)
-    return [BiasPoint(int(n), 1, int(rng.integers(1, n + 1)), 0.9, float(rng.random())) for n in numbers]
+    return [
+        BiasPoint(int(n), 1, int(rng.integers(1, n + 1)), strongest=0.9, weakest=float(rng.random())) for n in numbers
+    ]
 
 
 def words(svg: str) -> str:
@@ -83,12 +85,44 @@ def test_lines_join_the_means_of_captions_with_equally_many_tags() -> None:
     with drawing():
         axes = panel()[1]
         draw_found(axes, [BiasPoint(2, 1, None), BiasPoint(2, 2, None), BiasPoint(4, 1, None), BiasPoint(9, 3, None)])
-    single, text = axes.lines[1], axes.lines[2]
+    single, text = axes.lines[0], axes.lines[1]
     np.testing.assert_allclose(single.get_ydata(), [50, 25, 100 / 9])
     np.testing.assert_allclose(text.get_ydata(), [75, 25, 100 / 3])
     np.testing.assert_allclose(single.get_xdata(), [2, 4, 6])
     labels = [text.get_text() for text in axes.texts]
     assert any("text scoring" in label for label in labels) and not any("image" in label for label in labels)
+
+
+def test_pixel_scoring_is_drawn_only_where_it_misses_a_tag() -> None:
+    for pixel, drawn in ((3, False), (2, True)):
+        with drawing():
+            said = draw_found(panel()[1], [BiasPoint(3, 1, 2, pixel), BiasPoint(2, 1, 2, 2)])
+        assert ("pixel scoring" in said) == drawn
+
+
+def test_a_row_of_the_meter_becomes_a_point() -> None:
+    lines = {"follow": [0.8, 0.3, -0.1], "even": [0.6, 0.5, 0.4], "single": [1.0, 0.1, -0.2]}
+    row = {"reference": 3, "text": 1, "image": 2, "pixel": 3, **lines}
+    assert BiasPoint.of(row) == BiasPoint(3, 1, 2, 3, 0.8, -0.1, (0.6, 0.4), (1.0, -0.2))
+    short, flat = BiasPoint.of({"reference": 1}), BiasPoint.of({**row, "follow": [], "even": [], "single": []})
+    assert (short.text, short.even, flat.text, flat.single) == (None, None, 1, None)
+    assert np.isnan([short.strongest, flat.weakest]).all()
+
+
+def test_the_yardsticks_stand_beside_the_captions() -> None:
+    with drawing():
+        axes = panel()[1]
+        said = draw_followed(axes, [BiasPoint(2, 1, 1, 2, 0.75, s, (0.5, 0.4), (1.0, -0.25)) for s in (0.2, 0.4)])
+    assert said.endswith(
+        "means of strongest tag alone: 1.00 and -0.25; means of caption: 0.75 and 0.30; "
+        "means of even mean of the tags: 0.50 and 0.40"
+    )
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "both alike", "strongest tag alone 1.00 / -0.25", "caption 0.75 / 0.30", "even mean of the tags 0.50 / 0.40"
+    ]  # fmt: skip
+    assert axes.get_xlim()[0] < -0.25 and axes.get_ylim()[0] > -0.1
 
 
 def test_names_of_lines_do_not_overlap() -> None:
@@ -102,11 +136,11 @@ def test_names_of_lines_do_not_overlap() -> None:
 def test_captions_without_two_maps_are_no_points() -> None:
     with drawing():
         said = draw_followed(
-            panel()[1], [BiasPoint(2, 1, 1, 0.8, 0.2), BiasPoint(1, 1, 1), BiasPoint(2, 1, 1, 0.6, NAN)]
+            panel()[1], [BiasPoint(2, strongest=0.8, weakest=0.2), BiasPoint(1, 1, 1), BiasPoint(2, strongest=0.6)]
         )
-    assert "over 1 captions" in said and "medians 0.80 and 0.20" in said
+    assert "over 1 captions" in said and "means of caption: 0.80 and 0.20" in said
     assert [heading for heading, _ in bias_panels([BiasPoint(1, 1, 1)])] == ["How much of a caption is found"]
-    assert [heading for heading, _ in bias_panels([BiasPoint(2, None, None, 0.5, -0.9)])] == [
+    assert [heading for heading, _ in bias_panels([BiasPoint(2, strongest=0.5, weakest=-0.9)])] == [
         "Which tag the caption's map follows"
     ]
     assert bias_panels([]) == []

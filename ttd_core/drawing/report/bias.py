@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ def bias_panels(points: Sequence[BiasPoint]) -> list[tuple[str, str]]:
     """
     panels = []
     with drawing():
-        if any(point.reference > 0 and (point.text is not None or point.image is not None) for point in points):
+        if _asked(points):
             figure, axes = panel()
             words = draw_found(axes, points)
             panels.append(("How much of a caption is found", inline_svg(figure, "found", words)))
@@ -82,72 +83,105 @@ def draw_found(axes: Axes, points: Sequence[BiasPoint]) -> str:
     Returns:
         The same in words.
     """
-    points = [point for point in points if point.reference > 0]
+    points = _asked(points)
     reference = np.array([point.reference for point in points], dtype=np.int64)
-    column = np.minimum(reference, _MOST_TAGS)
-    ticks = np.arange(1, max(2, column.max(initial=1)) + 1)
-    words: list[str] = []
-    labels: list[tuple[float, str, str]] = []
-    axes.plot(ticks, np.full(len(ticks), 100), color=FAINT, linewidth=1, zorder=1)
+    column = np.minimum(reference, _MOST_TAGS) if len(points) else np.ones(1, dtype=np.int64)
+    ticks = np.arange(column.min(), column.max() + 1)
+    words = [f"Share of the reference tags found, over {len(points)} captions"]
+    labels = []
     if len(points):
-        x, y = _means(column, 1 / reference)
+        x, y = _means(reference, 1 / reference)
         axes.plot(x, y, color=FAINT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
-        labels.append((y[-1], "one tag of\neach caption", FAINT))
-    for name, found, colour, shift in (
-        ("text scoring", [point.text for point in points], FIRST, -0.13),
-        ("image scoring", [point.image for point in points], SECOND, 0.13),
-    ):
+        labels.append((float(y[-1]), "one tag of\neach caption", FAINT))
+    for name, colour, shift, found in _scorings(points):
         asked = np.array([count is not None for count in found], dtype=bool)
-        if not asked.any():
-            continue
         counts = np.array([count for count in found if count is not None], dtype=np.int64)
+        if not len(counts):
+            continue
         pooled = 100 * counts.sum() / reference[asked].sum()
-        _bubbles(axes, column[asked] + shift, 100 * counts / reference[asked], colour)
-        x, y = _means(column[asked], counts / reference[asked])
-        axes.plot(x + shift, y, color=colour, linewidth=1.8, marker="o", markersize=5, markeredgecolor=PAPER, zorder=4)
-        labels.append((y[-1], f"{name}\n{pooled:.1f} % of all", colour))
-        words.append(f"{name} finds {pooled:.1f} percent of the reference tags")
+        height = _draw_scoring(axes, reference[asked], counts, colour, shift)
+        labels.append((height, f"{name} scoring\n{pooled:.1f} % of all", colour))
+        words.append(f"{name} scoring finds {pooled:.1f} percent of them")
     _label_ends(axes, ticks[-1] + 0.42, labels)
     axes.set_ylim(0, 106)
     axes.set_yticks(range(0, 101, 20))
-    axes.set_xlim(0.6, ticks[-1] + 0.4)
+    axes.set_xlim(ticks[0] - 0.4, ticks[-1] + 0.4)
     axes.set_xticks(ticks, [f"{tick}+" if tick == _MOST_TAGS else str(tick) for tick in ticks])
     axes.grid(axis="y")
     axes.set_title(_SHARE_TITLE, color=FAINT, fontsize=9.5)
-    axes.set_xlabel("tags that pixel scoring finds (the reference)")
-    return "; ".join([f"Share of the reference tags found, over {len(points)} captions", *words])
+    axes.set_xlabel("reference tags of a caption")
+    return "; ".join(words)
 
 
 def draw_followed(axes: Axes, points: Sequence[BiasPoint]) -> str:
     """Correlation of the caption's map with its strongest tag's map against that with its weakest's.
 
-    On the diagonal the map follows both alike; the further up and left, the more the strongest tag has taken over.
+    On the diagonal the map follows both alike; the further up and left, the more the strongest tag has taken over. The
+    means of two yardsticks, an even mean of the tags' maps and the strongest tag's map alone, stand beside ours.
 
     Returns:
         The same in words.
     """
     pairs = _correlations(points)
-    weakest, strongest = pairs[:, 0], pairs[:, 1]
-    low = -1.05 if len(pairs) and pairs.min() < -0.5 else -0.55 if len(pairs) and pairs.min() < -0.02 else -0.02
-    axes.plot([low, 1.02], [low, 1.02], color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    axes.annotate("both alike", (0.78, 0.78), color=FAINT, fontsize=9, va="top", xytext=(6, -5),
-                  textcoords="offset points")  # fmt: skip
-    words = f"Correlation of the caption's map with its strongest and its weakest tag, over {len(pairs)} captions"
-    if len(pairs):
-        _dots(axes, weakest, strongest, low)
-        middle = float(np.median(weakest)), float(np.median(strongest))
-        axes.plot(*[[value] for value in middle], marker="D", markersize=8, color=SECOND, markeredgecolor=PAPER,
-                  markeredgewidth=1.3, zorder=5)  # fmt: skip
-        axes.text(0.99, 0.02, f"medians: strongest {middle[1]:.2f}, weakest {middle[0]:.2f}", color=SECOND,
-                  transform=axes.transAxes, ha="right", va="bottom")  # fmt: skip
-        words += f"; medians {middle[1]:.2f} and {middle[0]:.2f}"
-    for limits, axis in ((axes.set_xlim, axes.xaxis), (axes.set_ylim, axes.yaxis)):
-        limits(low, 1.03)
-        axis.set_major_locator(MultipleLocator(0.25 if low > -0.5 else 0.5))
+    marks = [
+        ("strongest tag alone", "^", INK, _yardstick([point.single for point in points])),
+        ("caption", "D", SECOND, pairs),
+        ("even mean of the tags", "s", INK, _yardstick([point.even for point in points])),
+    ]
+    marks = [mark for mark in marks if len(mark[3])]
+    low = np.floor(4 * np.concatenate([[[0, 0]], *[some for *_, some in marks]]).min(axis=0)) / 4 - 0.03
+    axes.plot([-1, 1.03], [-1, 1.03], color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1, label="both alike")
+    words = [f"Correlation of the caption's map with its strongest and its weakest tag, over {len(pairs)} captions"]
+    _dots(axes, pairs, low)
+    means = [[math.fsum(values) / len(values) for values in some.T.tolist()] for *_, some in marks]
+    axes.plot(*np.reshape(means, (-1, 2)).T, color=INK, linewidth=1, zorder=4)
+    for (name, marker, colour, _), (weakest, strongest) in zip(marks, means, strict=True):
+        axes.plot([weakest], [strongest], linestyle="none", marker=marker, markersize=8, color=colour, zorder=5,
+                  markeredgecolor=PAPER, clip_on=False, label=f"{name} {strongest:.2f} / {weakest:.2f}")  # fmt: skip
+        words.append(f"means of {name}: {strongest:.2f} and {weakest:.2f}")
+    # No caption lies right of the diagonal: there is room for names.
+    axes.legend(loc="lower right", fontsize=8.5, labelcolor=INK, borderaxespad=0.2, handletextpad=0.5)
+    _frame(axes, low)
+    return "; ".join(words)
+
+
+def _frame(axes: Axes, low: np.ndarray) -> None:
+    axes.set(xlim=(low[0], 1.03), ylim=(low[1], 1.03))
+    for axis, lowest in zip((axes.xaxis, axes.yaxis), low, strict=True):
+        axis.set_major_locator(MultipleLocator(0.25 if lowest > -0.6 else 0.5))
     axes.grid()
     axes.set_title(_FOLLOW_TITLE, color=FAINT, fontsize=9.5)
     axes.set_xlabel("... and with its weakest tag")
-    return words
+
+
+def _yardstick(found: Sequence[tuple[float, float] | None]) -> np.ndarray:
+    """Weakest and strongest where they are known: N×2 float."""
+    return np.array([pair[::-1] for pair in found if pair is not None], dtype=np.float64).reshape(-1, 2)
+
+
+def _asked(points: Sequence[BiasPoint]) -> list[BiasPoint]:
+    """Captions with a reference tag for which at least one scoring is known."""
+    return [p for p in points if p.reference > 0 and any(n is not None for n in (p.text, p.image, p.pixel))]
+
+
+def _scorings(points: Sequence[BiasPoint]) -> list[tuple[str, str, float, list[int | None]]]:
+    """Name, colour, place beside the tick and counts of each scoring; pixel scoring only where it misses some."""
+    found = [
+        ("text", FIRST, -0.18, [point.text for point in points]),
+        ("image", SECOND, 0.0, [point.image for point in points]),
+    ]
+    if any(point.pixel is not None and point.pixel != point.reference for point in points):
+        found.append(("pixel", THIRD, 0.18, [point.pixel for point in points]))
+    return found
+
+
+def _draw_scoring(axes: Axes, reference: np.ndarray, counts: np.ndarray, colour: str, shift: float) -> float:
+    """Bubbles and the line of the means; returns the height at which the line ends."""
+    column = np.minimum(reference, _MOST_TAGS)
+    _bubbles(axes, column + shift, 100 * counts / reference, colour)
+    x, y = _means(reference, counts / reference)
+    axes.plot(x + shift, y, color=colour, linewidth=1.8, marker="o", markersize=5, markeredgecolor=PAPER, zorder=4)
+    return float(y[-1])
 
 
 def _correlations(points: Sequence[BiasPoint]) -> np.ndarray:
@@ -156,8 +190,9 @@ def _correlations(points: Sequence[BiasPoint]) -> np.ndarray:
     return pairs[np.isfinite(pairs).all(axis=1)]
 
 
-def _means(column: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns that occur, and the mean share of each in percent."""
+def _means(reference: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of tags that occur, `_MOST_TAGS` and more as one, and the mean share of each in percent."""
+    column = np.minimum(reference, _MOST_TAGS)
     counts = np.bincount(column)
     present = np.flatnonzero(counts)
     return present, 100 * np.bincount(column, weights=share)[present] / counts[present]
@@ -179,21 +214,20 @@ def _label_ends(axes: Axes, x: float, labels: list[tuple[float, str, str]], gap:
 
 def _bubbles(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str) -> None:
     places, counts = np.unique(np.stack([x, y.round()]), axis=1, return_counts=True)
-    axes.scatter(
-        places[0], places[1], s=6 + 260 * counts / counts.max(), color=colour, alpha=0.28, linewidth=0, zorder=3
-    )
+    sizes = 6 + 170 * counts / counts.max()
+    axes.scatter(places[0], places[1], s=sizes, color=colour, alpha=0.28, linewidth=0, zorder=3)
 
 
-def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, low: float) -> None:
+def _dots(axes: Axes, pairs: np.ndarray, low: np.ndarray) -> None:
     """Every caption as a dot; where they are many, squares whose area is the number of captions in them."""
-    if len(x) <= _MOST_DOTS:
-        axes.scatter(x, y, s=22, color=THIRD, alpha=0.45, linewidth=0, zorder=3)
+    if len(pairs) <= _MOST_DOTS:
+        axes.scatter(pairs[:, 0], pairs[:, 1], s=22, color=THIRD, alpha=0.45, linewidth=0, zorder=3)
         return
     step = (1.0 - low) / _BINS
-    bins = np.minimum(((np.stack([x, y]) - low) / step).astype(int), _BINS - 1)
-    places, counts = np.unique(bins, axis=1, return_counts=True)
+    bins = np.minimum(((pairs - low) / step).astype(int), _BINS - 1)
+    places, counts = np.unique(bins, axis=0, return_counts=True)
     sizes = 3 + 38 * counts / counts.max()
-    across, up = low + (places + 0.5) * step
+    across, up = (low + (places + 0.5) * step).T
     axes.scatter(across, up, s=sizes, marker="s", color=THIRD, alpha=0.75, linewidth=0, zorder=3)
 
 

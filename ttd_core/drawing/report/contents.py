@@ -125,18 +125,40 @@ class BiasPoint:
     """One caption on the plot of the single tag bias.
 
     Args:
-        reference: how many tags pixel scoring finds (and the picture shows, where that is known); at least one.
-        text: how many of these text scoring finds too, None where it was not asked.
-        image: how many of these image scoring finds too, None where it was not asked.
-        strongest: correlation of the caption's map with the map of its strongest tag, -1 to 1; NaN where undefined.
-        weakest: the same for its weakest tag.
+        reference: how many tags the caption is measured by: those the picture shows or, where nobody knows, those that
+            pixel scoring keeps; captions with none are left out.
+        text, image, pixel: how many of these the scorings keep, None where that is not known. Pixel scoring is drawn
+            only where it misses some.
+        strongest, weakest: highest and lowest correlation of the caption's map with the map of a reference tag, -1 to
+            1; NaN where undefined.
+        even: both for the mean of the tags' maps, None where undefined.
+        single: both for the map of the strongest tag, None where undefined.
     """
 
     reference: int
-    text: int | None
-    image: int | None
+    text: int | None = None
+    image: int | None = None
+    pixel: int | None = None
     strongest: float = float("nan")
     weakest: float = float("nan")
+    even: tuple[float, float] | None = None
+    single: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> BiasPoint:
+        """Read one caption's row of the bias meter; what it lacks is not known.
+
+        Args:
+            row: `reference` and perhaps `text`, `image`, `pixel` (counts); `follow`, `even`, `single` (correlations in
+                descending order).
+        """
+        follow, even, single = (row.get(name) or () for name in ("follow", "even", "single"))
+        strongest, weakest = (follow[0], follow[-1]) if follow else (float("nan"), float("nan"))
+        return cls(
+            reference=row["reference"], text=row.get("text"), image=row.get("image"), pixel=row.get("pixel"),
+            strongest=strongest, weakest=weakest, even=(even[0], even[-1]) if even else None,
+            single=(single[0], single[-1]) if single else None,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
