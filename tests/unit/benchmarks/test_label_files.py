@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.tiny_coco import write_tree
-from ttd_core.data.benchmarks.label_files import Answers, open_label_list, read_label_predictions
+from ttd_core.data.benchmarks.label_files import open_label_list, read_label_predictions
+from ttd_core.data.benchmarks.label_files_rows import Answers
 from ttd_core.data.benchmarks.label_files_tags import JudgedTag, read_tag_predictions
 from ttd_core.data.benchmarks.types import ClassList
 from ttd_core.errors import DataError
@@ -29,7 +30,14 @@ def test_answers_are_found_by_the_plain_name_of_their_picture_unless_it_is_ambig
     answers = Answers({"val/a.jpg": 1, "b": 2, "x/c.png": 3, "y/c.png": 4})
     assert [answers["a"], answers["val/a.jpg"], answers["other/b.jpg"], answers["y/c.png"]] == [1, 1, 2, 4]
     assert "c" not in answers and "d" not in answers
+    assert "test/a.jpg" not in answers, "folders on both sides must agree"
     assert set(answers) == {"val/a.jpg", "b", "x/c.png", "y/c.png"}
+
+
+def test_one_answer_for_two_pictures_is_noticed() -> None:
+    answers = Answers({"a": 1, "x/b": 2})
+    assert answers.shared(["x/a.jpg", "x/b.jpg", "c"]) is None
+    assert answers.shared(["x/a.jpg", "y/a.jpg"]) == ("x/a.jpg", "y/a.jpg")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from ttd_core.data.benchmarks.label_files import Answers
+from ttd_core.data.benchmarks.label_files_rows import Answers
 from ttd_core.data.benchmarks.label_files_tags import TagPrediction, folded, read_tag_predictions
 from ttd_core.data.benchmarks.types import Benchmark, BenchmarkSample, OpenedBenchmark, Truth
 from ttd_core.data.files import show

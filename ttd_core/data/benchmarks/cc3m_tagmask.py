@@ -28,7 +28,7 @@ import numpy as np
 
 from ttd_core.data.benchmarks.cc3m_tagmask_files import MaskFiles, list_mask_files
 from ttd_core.data.benchmarks.cc3m_tagmask_json import Annotation, read_annotation
-from ttd_core.data.benchmarks.label_files import Answers
+from ttd_core.data.benchmarks.label_files_rows import Answers
 from ttd_core.data.benchmarks.label_files_tags import TagPrediction, read_tag_predictions
 from ttd_core.data.benchmarks.places import below, find_base, list_files, list_pictures, not_found
 from ttd_core.data.benchmarks.types import Benchmark, BenchmarkSample, OpenedBenchmark, Truth

@@ -8,62 +8,29 @@ words. A JSON Lines file has one object a line: `key` (or `id`, `image`), and `l
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ttd_core.data.benchmarks.coco_files import file_names
+from ttd_core.data.benchmarks.label_files_rows import (
+    ROW_HINT,
+    Answers,
+    add_once,
+    is_json_lines,
+    json_rows,
+    key_of,
+    text_rows,
+)
 from ttd_core.data.benchmarks.types import BenchmarkSample, ClassList, OpenedBenchmark, Truth
-from ttd_core.data.files import PICTURE_SUFFIXES, open_regular, show
-from ttd_core.data.lines import read_lines, undecodable
+from ttd_core.data.files import show
 from ttd_core.errors import DataError
 from ttd_core.text.clean import printable
 from ttd_core.text.tokens import fold
-
-T = TypeVar("T")
-_ROW = 'expected lines like {"key": "000001", "labels": [11, 14]} or 000001 11 14'
-
-
-class Answers(Mapping[str, T], Generic[T]):
-    """Predictions by key, also found by the plain name of the picture (`val/a.jpg` by `a`) where that is unambiguous.
-
-    People's files have folders and suffixes that the data set's keys do not have, and the other way round.
-
-    Args:
-        found: predictions by the keys of their file.
-    """
-
-    def __init__(self, found: Mapping[str, T]) -> None:
-        self._found = found
-        self._plain: dict[str, str | None] = {}
-        for key in found:
-            plain = plain_key(key)
-            self._plain[plain] = None if plain in self._plain else key
-
-    def __getitem__(self, key: str) -> T:
-        if key in self._found:
-            return self._found[key]
-        match = self._plain.get(plain_key(key))
-        if match is None:
-            raise KeyError(key)
-        return self._found[match]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-
-def plain_key(key: str) -> str:
-    """The name of a picture without folders and suffix."""
-    path = PurePosixPath(key)
-    return path.stem if path.suffix.lower() in PICTURE_SUFFIXES else path.name
 
 
 @dataclass(frozen=True)
@@ -101,7 +68,7 @@ def read_label_predictions(
             continue
         add_once(found, key_of(row, origin), reader.read(row, origin), origin)
     if not found:
-        raise DataError(f"{show(path)}: holds no labels", _ROW)
+        raise DataError(f"{show(path)}: holds no labels", ROW_HINT)
     return Answers(found)
 
 
@@ -116,11 +83,11 @@ class _LabelReader:
         scores = self._scores(row, origin)
         named = row.get("labels", row.get("tags"))
         if named is None and scores is None:
-            raise DataError(f"{origin}: has neither labels, tags nor scores", _ROW)
+            raise DataError(f"{origin}: has neither labels, tags nor scores", ROW_HINT)
         if named is None:
             return LabelPrediction(None, scores)
         if not isinstance(named, list):
-            raise DataError(f"{origin}: its labels are no list", _ROW)
+            raise DataError(f"{origin}: its labels are no list", ROW_HINT)
         return LabelPrediction(tuple(sorted({self._label(each, origin) for each in named})), scores)
 
     def _label(self, value: Any, origin: str) -> int:
@@ -132,7 +99,7 @@ class _LabelReader:
                 raise DataError(f"{origin}: {printable(value)[:60]} is no class of {self._title}", self._hint())
             value = int(value) if len(value) < 10 else -1
         if type(value) is not int:
-            raise DataError(f"{origin}: a label is neither a whole number nor a class name", _ROW)
+            raise DataError(f"{origin}: a label is neither a whole number nor a class name", ROW_HINT)
         if self._to_label is not None:
             try:
                 value = self._to_label(value)
@@ -158,7 +125,7 @@ class _LabelReader:
             by_label = {self._label(str(name), origin): score for name, score in scores.items()}
             scores = [by_label[index] for index in sorted(by_label)]
         if not isinstance(scores, list) or not all(type(each) in (int, float) for each in scores):
-            raise DataError(f"{origin}: its scores are no list of numbers", _ROW)
+            raise DataError(f"{origin}: its scores are no list of numbers", ROW_HINT)
         if len(scores) != len(self._things):
             raise DataError(f"{origin}: has {len(scores)} scores, expected {len(self._things)}, one per class")
         if not all(math.isfinite(each) for each in scores):
@@ -215,73 +182,9 @@ def open_label_list(
     return LabelList(name, ("classification",), classes, tuple(samples), tuple(absent), notices)
 
 
-def is_json_lines(path: Path) -> bool:
-    """Whether a file is named as JSON Lines."""
-    return path.suffix.lower() in (".jsonl", ".ndjson", ".json")
-
-
-def json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a JSON Lines file with `file:line` for messages; blank lines are passed over.
-
-    Raises:
-        DataError: a line is no JSON object.
-    """
-    for origin, text in text_rows(path):
-        try:
-            row = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{origin}: is not JSON", _ROW) from error
-        if not isinstance(row, dict):
-            raise DataError(f"{origin}: is no JSON object", _ROW)
-        yield origin, row
-
-
-def text_rows(path: Path) -> Iterator[tuple[str, str]]:
-    """The lines of a text file that are not blank, with `file:line`.
-
-    Raises:
-        DataError: it cannot be read, or a line is no text or too long.
-    """
-    name = show(path)
-    with open_regular(path) as stream:
-        for line in read_lines(stream, name):
-            if line.data is None:
-                raise DataError(f"{name}:{line.number}: is too long for a line")
-            try:
-                text = line.data.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise DataError(f"{name}:{line.number}: {undecodable(error)}", "save the file as UTF-8") from error
-            if text.strip():
-                yield f"{name}:{line.number}", text
-
-
 def _list_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for origin, text in text_rows(path):
         key, tab, rest = text.partition("\t")
         labels = [each.strip() for each in rest.split(",")] if tab and not rest.replace(" ", "").isdecimal() else None
         words = text.split()
         yield origin, {"key": key.strip(), "labels": labels} if labels else {"key": words[0], "labels": words[1:]}
-
-
-def key_of(row: Mapping[str, Any], origin: str) -> str:
-    """The key of a row.
-
-    Raises:
-        DataError: it has none.
-    """
-    for name in ("key", "id", "image"):
-        value = row.get(name)
-        if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip():
-            return str(value).strip()
-    raise DataError(f"{origin}: has no key, id or image", _ROW)
-
-
-def add_once(found: dict[str, T], key: str, value: T, origin: str) -> None:
-    """Put a prediction under its key.
-
-    Raises:
-        DataError: there is one already, so that nobody knows which counts.
-    """
-    if key in found:
-        raise DataError(f"{origin}: {printable(key)[:80]} comes twice", "keep one line per picture")
-    found[key] = value

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ttd_core.data.benchmarks.coco_files import file_names
-from ttd_core.data.benchmarks.label_files import Answers, add_once, json_rows, key_of, text_rows
+from ttd_core.data.benchmarks.label_files_rows import Answers, add_once, json_rows, key_of, text_rows
 from ttd_core.data.benchmarks.types import ClassList
 from ttd_core.data.files import show
 from ttd_core.data.keys import unsafe_key

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ttd_core.data.benchmarks.label_files import Answers, add_once, is_json_lines, json_rows, key_of, text_rows
+from ttd_core.data.benchmarks.label_files_rows import Answers, add_once, is_json_lines, json_rows, key_of, text_rows
 from ttd_core.data.files import show
 from ttd_core.data.inputs import read_samples
 from ttd_core.data.rows import BadRow
