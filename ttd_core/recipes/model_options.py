@@ -40,7 +40,8 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         """Refuse contradictions."""
-        not_both("--pretrained", self.pretrained, "--weights", self.weights, "both name weights")
+        if self.model != "tcl":  # TCL's file holds its own parts only; the CLIP below comes from another one
+            not_both("--pretrained", self.pretrained, "--weights", self.weights, "both name weights")
         if self.model == "scenes" and self.pretrained is not None:
             raise UsageError(
                 "--pretrained does not go with --model scenes, whose weights are built in",

@@ -126,6 +126,9 @@ def open_session(
     device = choose_device(options.model)
     if options.model.threads is not None:
         torch.set_num_threads(options.model.threads)
+    elif options.model.model == "scenes" and device.type == "cpu":
+        # So small a model loses more by handing work to other threads than these save it.
+        torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     backbone = load_backbone(options.model.spec(), device, report)
     info = backbone.info

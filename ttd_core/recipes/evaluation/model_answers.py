@@ -14,6 +14,7 @@ from ttd_core.errors import UsageError, VocabularyError
 from ttd_core.ops.masks import label_map
 from ttd_core.ops.resize import resize_maps
 from ttd_core.recipes.evaluation.class_texts import ClassTexts
+from ttd_core.recipes.evaluation.words import benchmark_sample
 from ttd_core.recipes.maps import look
 from ttd_core.recipes.mask_maps import caption_mask_map, tag_mask_maps
 from ttd_core.recipes.results import Skipped, TagResult
@@ -57,7 +58,7 @@ class ModelAnswers:
 
     def ask(self, reads: Sequence[Read]) -> list[tuple[Question, Looked]]:
         """What the model sees of captioned pictures: questions about their candidates, and the maps."""
-        samples = [sample_of(read) for read in reads]
+        samples = [self._sample(read) for read in reads]
         questions = self.scorer.questions(samples, [read.picture for read in reads])
         return list(zip(questions, self.scorer.look(questions), strict=True))
 
@@ -65,10 +66,10 @@ class ModelAnswers:
         """Scored and selected candidates of captions, with what was seen where the scorer looks at pictures."""
         kind = self._options.scorer.partition(":")[0]
         if kind in ("nouns", "list"):
-            plain = [self._tagger.without_model(sample_of(read)) for read in reads]
+            plain = [self._tagger.without_model(self._sample(read)) for read in reads]
             return [(answer, None, None) for answer in plain if answer is not None]
         if kind == "text":
-            questions = self.scorer.questions([sample_of(read) for read in reads], [None] * len(reads))
+            questions = self.scorer.questions([self._sample(read) for read in reads], [None] * len(reads))
             return [(self.scorer.decide(question, None), question, None) for question in questions]
         return [(self.scorer.decide(*asked), *asked) for asked in self.ask(reads)]
 
@@ -109,6 +110,9 @@ class ModelAnswers:
         found: np.ndarray = texts.strongest(scores).float().cpu().numpy()
         return found
 
+    def _sample(self, read: Read) -> Sample:
+        return benchmark_sample(self._options, read.sample, read.truth)
+
     def _embedded(self, texts: ClassTexts) -> tuple[torch.Tensor, torch.Tensor]:
         if self._texts is None:
             session = self.scorer.session
@@ -127,18 +131,6 @@ class ModelAnswers:
         refine = "pamr" if self._options.pamr else "crf" if self._options.crf else None
         size = self.scorer.session.views.image_size
         return label_map(maps, picture.pixels, background=background, refine=refine, image_size=size).labels
-
-
-def sample_of(read: Read) -> Sample:
-    """A benchmark's sample in the form that `ttd tags` answers."""
-    sample = read.sample
-    return Sample(
-        key=sample.key,
-        image=sample.image,
-        caption=sample.caption,
-        origin=sample.key,
-        candidates=read.truth.candidates,
-    )
 
 
 def enlarged(maps: torch.Tensor, size: tuple[int, int]) -> np.ndarray:

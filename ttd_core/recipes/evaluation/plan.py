@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttd_core.data.benchmarks.catalogue import open_benchmark
+from ttd_core.data.benchmarks.coco import CocoObjects
+from ttd_core.data.benchmarks.label_files_rows import Answers
 from ttd_core.data.benchmarks.types import Benchmark, BenchmarkSample
 from ttd_core.errors import DataError, UsageError
 from ttd_core.recipes.evaluation.options import EvaluateOptions, parse_shard
@@ -59,7 +61,10 @@ def open_data(options: EvaluateOptions) -> Benchmark:
                 raise UsageError(f"{flag} does not go with --data scenes, which are drawn", hint=f"drop {flag}")
         return open_scenes(options.data, split or "test", options.limit)
     root = None if options.root is None else Path(options.root)
-    return open_benchmark(options.data, root, None if options.truth is None else Path(options.truth))
+    benchmark = open_benchmark(options.data, root, None if options.truth is None else Path(options.truth))
+    if isinstance(benchmark, CocoObjects):
+        return benchmark.for_task(choose_task(options, benchmark))
+    return benchmark
 
 
 def choose_task(options: EvaluateOptions, benchmark: Benchmark) -> str:
@@ -104,6 +109,12 @@ def make_plan(
     if not selected:
         raise DataError(f"--data {options.data} holds no samples", hint="check --root, and the split after the colon")
     absent_answers = [] if predicted is None else [each.key for each in selected if each.key not in predicted]
+    shared = predicted.shared([each.key for each in selected]) if isinstance(predicted, Answers) else None
+    if shared is not None:
+        raise DataError(
+            f"--pred {options.pred} has one answer for both {shared[0]} and {shared[1]}",
+            hint="spell the keys of the predictions as the data set does, folders included",
+        )
     if len(absent_answers) == len(selected):
         raise DataError(
             f"--pred {options.pred} answers none of the {len(selected)} samples: it has no {absent_answers[0]}",

@@ -76,7 +76,7 @@ def run_tables(
 
 
 def named_figures(tables: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:
-    """Names under which `--expect` finds the figures of the tables, e.g. `hard.pixel.f1` or `small.caption.caption_iou`.
+    """Names by which `--expect` finds the figures of the tables, e.g. `hard.pixel.f1` or `small.caption.caption_iou`.
 
     Args:
         tables: `ScenesTables.to_json()`.

@@ -14,6 +14,7 @@ from ttd_core.types import Sample
 
 if TYPE_CHECKING:
     from ttd_core.data.benchmarks.types import BenchmarkSample, Truth
+    from ttd_core.recipes.evaluation.options import EvaluateOptions
     from ttd_core.recipes.evaluation.task import Setting
 
 
@@ -32,11 +33,21 @@ class JudgedWord:
     flags: Mapping[str, bool]
 
 
+def benchmark_sample(options: EvaluateOptions, sample: BenchmarkSample, truth: Truth) -> Sample:
+    """A benchmark's sample in the form that `ttd tags` answers.
+
+    The words that the data set has judged are its candidates, unless the options ask for others than usual: with
+    `--no-stopwords` or `--candidates nouns` the caption is split as they say.
+    """
+    usual = options.candidates == "words" and options.stopwords
+    judged = truth.candidates if usual else None
+    return Sample(sample.key, sample.image, sample.caption, origin=sample.key, candidates=judged)
+
+
 def judged_words(setting: Setting, sample: BenchmarkSample, truth: Truth) -> list[JudgedWord]:
     """The candidates of a caption: those that were judged, else the words that the options ask for."""
     options = setting.options
-    given = Sample(sample.key, caption=sample.caption, candidates=truth.candidates)
-    found = sample_candidates(given, options.answers(masks=False))
+    found = sample_candidates(benchmark_sample(options, sample, truth), options.answers(masks=False))
     if isinstance(setting.benchmark, ScenesBenchmark):
         return [
             JudgedWord(c.tag, c.key, {"keep": True, "noun": c.key in NOUNS, "dictionary": c.key in VISUAL_WORDS})
