@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
 
 TASK = "tables"
+MASK_THRESHOLD = 0.4
+"""The fixed threshold of the tables' masks."""
+
 _SPLITS = ("val", "test", "hard")
 _ALLOWED = ("data", "limit", "seed", "recipe")
 
@@ -92,9 +95,11 @@ def named_figures(tables: Mapping[str, Any]) -> Iterator[tuple[str, float | None
         yield f"{row['split']}.pointing{views}", row["pointing"]
     for row in tables["masks"]:
         refined = "" if row["refine"] in (None, "none") else f".{row['refine']}"
-        best = ".best" if row["best_on_val"] else ""
-        for key in ("caption_iou", "caption_iou_pooled", "mfpr", "mfnr"):
-            yield f"{row['captions']}.{_word(row['row'])}{refined}{best}.{key}", row[key]
+        # one row stands for both where the fixed threshold is the best one
+        kinds = [""] if not row["best_on_val"] else [".best", ""] if row["threshold"] == MASK_THRESHOLD else [".best"]
+        for kind in kinds:
+            for key in ("caption_iou", "caption_iou_pooled", "mfpr", "mfnr"):
+                yield f"{row['captions']}.{_word(row['row'])}{refined}{kind}.{key}", row[key]
 
 
 def _word(text: str) -> str:
