@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _invoke(argv: Sequence[str] | None) -> int:
     try:
-        result = app(_spelled_out(sys.argv[1:] if argv is None else argv), prog_name="ttd", standalone_mode=False)
+        result = app(spelled_out(sys.argv[1:] if argv is None else argv), prog_name="ttd", standalone_mode=False)
     except SystemExit as ended:
         # Typer ends the process itself for completion requests, and with 1 where help meets a closed pipe.
         if isinstance(ended.__context__, BrokenPipeError):
@@ -118,7 +118,7 @@ def _invoke(argv: Sequence[str] | None) -> int:
     return result if isinstance(result, int) else errors.DONE
 
 
-def _spelled_out(argv: Sequence[str]) -> list[str]:
+def spelled_out(argv: Sequence[str]) -> list[str]:
     """The arguments, with the value that a bare `--expect` stands for; Typer has no options with an optional value."""
     spelled: list[str] = []
     for position, word in enumerate(argv):

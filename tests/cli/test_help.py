@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from tests.cli.conftest import ROOT, Ttd
-from ttd_cli.app import app
+from ttd_cli.app import app, spelled_out
 from ttd_cli.commands import demo, masks, tags, train
 from ttd_cli.reference import reference
 from ttd_cli.resolve import parse_scales
@@ -66,13 +66,13 @@ def test_help_fits_its_terminal(ttd: Ttd, command: str, columns: str, monkeypatc
     assert max(map(len, answer.out.splitlines())) <= int(columns)
 
 
-@pytest.mark.parametrize("command", ["tags", "masks", "demo", "train"])
+@pytest.mark.parametrize("command", ["tags", "masks", "demo", "evaluate", "train"])
 def test_switches_show_no_value(ttd: Ttd, command: str) -> None:
     lines = [line for line in ttd(command, "--help").out.splitlines() if re.search(r"<(bool|int)>", line)]
     assert [line for line in lines if "--help" not in line] == []
 
 
-@pytest.mark.parametrize("command", ["tags", "masks", "demo", "train"])
+@pytest.mark.parametrize("command", ["tags", "masks", "demo", "evaluate", "train"])
 def test_help_begins_with_a_sentence_and_examples_on_lines_of_their_own(ttd: Ttd, command: str) -> None:
     lines = [line.strip() for line in ttd(command, "--help").out.splitlines()]
     examples = [line for line in lines if line.startswith(f"ttd {command}")]
@@ -93,7 +93,7 @@ def test_examples_in_help_are_accepted_as_they_stand() -> None:
 
                 words = shlex.split(line)
                 assert words[1] == name
-                command.make_context(name, words[2:])
+                command.make_context(name, spelled_out(words[2:]))
                 files = [word for word in words if word.startswith("examples/")]
                 assert [file for file in files if not (ROOT / file).exists()] == []
                 checked += 1

@@ -8,7 +8,6 @@ import typer
 
 from ttd_cli import options as o
 
-DATA = "Data"
 SCORE = "Scoring"
 
 TaskOption = Annotated[
@@ -18,7 +17,7 @@ TaskOption = Annotated[
         metavar="NAME",
         help="tags, text (the caption's mask), masks, classification, bias.",
         show_default="the data's first",
-        rich_help_panel=DATA,
+        rich_help_panel=o.INPUT,
     ),
 ]
 DataOption = Annotated[
@@ -27,11 +26,11 @@ DataOption = Annotated[
         "--data",
         metavar="NAME|PATH",
         help="scenes, scenes:test, voc2012, ... (see --list), or a folder or list of your own.",
-        rich_help_panel=DATA,
+        rich_help_panel=o.INPUT,
     ),
 ]
 RootOption = Annotated[
-    str | None, typer.Option("--root", metavar="FOLDER", help="Where the data set lies.", rich_help_panel=DATA)
+    str | None, typer.Option("--root", metavar="FOLDER", help="Where the data set lies.", rich_help_panel=o.INPUT)
 ]
 PredOption = Annotated[
     str | None,
@@ -39,18 +38,18 @@ PredOption = Annotated[
         "--pred",
         metavar="PATH",
         help="Score finished answers: a run, a folder of label maps, a tags.jsonl, a tag file.",
-        rich_help_panel=DATA,
+        rich_help_panel=o.INPUT,
     ),
 ]
 TruthOption = Annotated[
     str | None,
     typer.Option(
-        "--truth", metavar="FILE", help="True tags or labels instead of the data set's own.", rich_help_panel=DATA
+        "--truth", metavar="FILE", help="True tags or labels instead of the data set's own.", rich_help_panel=o.INPUT
     ),
 ]
 LimitOption = Annotated[
     int | None,
-    typer.Option("--limit", metavar="N", help="Only the first N samples.", show_default="all", rich_help_panel=DATA),
+    typer.Option("--limit", metavar="N", help="Only the first N samples.", show_default="all", rich_help_panel=o.INPUT),
 ]
 AllowMissingOption = Annotated[
     bool,
@@ -58,7 +57,7 @@ AllowMissingOption = Annotated[
         "--allow-missing",
         metavar="",
         help="Go on without samples that are not there; count them.",
-        rich_help_panel=DATA,
+        rich_help_panel=o.INPUT,
     ),
 ]
 RecipeOption = Annotated[
