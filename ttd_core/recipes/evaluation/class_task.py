@@ -62,7 +62,7 @@ class ClassTask:
             s = self._setting
             self._answers = ModelAnswers(s.options, s.report, s.run, s.cache, masks=False)
         answers = self._answers
-        maps = [answers.class_maps(each.picture, self._texts) for each in read]
+        maps = answers.class_maps([each.picture for each in read], self._texts)
         return [
             partial(self._row, each, answers.class_scores(looked, self._texts))
             for each, looked in zip(read, maps, strict=True)

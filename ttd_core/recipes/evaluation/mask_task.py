@@ -49,7 +49,7 @@ class MaskTask:
 
     def answer(self, read: Sequence[Any]) -> list[Finish]:
         """Look at the pictures; refining, arg-max and counting come later."""
-        maps = [self._model().class_maps(each.picture, self._texts) for each in read]
+        maps = self._model().class_maps([each.picture for each in read], self._texts)
         return [partial(self._row, each, looked) for each, looked in zip(read, maps, strict=True)]
 
     def summary(self, rows: Iterable[Row]) -> Summary:
@@ -63,7 +63,7 @@ class MaskTask:
     def example(self, sample: BenchmarkSample) -> Example | None:
         """Picture, truth and answer as coloured label maps."""
         read = self.reader()(sample)
-        looked = self._model().class_maps(read.picture, self._texts)
+        looked = self._model().class_maps([read.picture], self._texts)[0]
         labels = self._model().label_map(read.picture, looked, self._texts, self._classes)
         return label_example(read, labels, self._classes)
 

@@ -85,11 +85,12 @@ class ModelAnswers:
 
     # class lists ---------------------------------------------------------------------------------------------------
 
-    def class_maps(self, picture: Picture, texts: ClassTexts) -> Looked:
-        """Maps of every text of a class list, judged alone."""
+    def class_maps(self, pictures: Sequence[Picture], texts: ClassTexts) -> list[Looked]:
+        """Maps of every text of a class list, judged alone, for each picture."""
         session = self.scorer.session
         embeddings, rivals = self._embedded(texts)
-        return look(session, session.alone_reading, [picture], [embeddings], [rivals], [None])[0]
+        count = len(pictures)
+        return look(session, session.alone_reading, pictures, [embeddings] * count, [rivals] * count, [None] * count)
 
     def label_map(self, picture: Picture, looked: Looked, texts: ClassTexts, classes: ClassList) -> np.ndarray:
         """H×W uint16 class indices in the order of `classes`; a class counts by the strongest of its texts."""
