@@ -1,0 +1,154 @@
+"""A backbone with adapters under the losses of text-tag self-distillation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ttd_core.methods.ttd.config import TtdConfig
+from ttd_core.methods.ttd.losses import distill_loss, map_distance, tag_loss
+from ttd_core.methods.ttd.monitors import map_monitors
+from ttd_core.methods.ttd.select import MapReading, select_words
+from ttd_core.methods.ttd.targets import caption_target, word_targets
+from ttd_core.protocols import Backbone
+from ttd_core.types import ModelInfo
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True)
+class TextBatch:
+    """The texts of B pairs, every distinct one once.
+
+    Args:
+        words: U distinct candidates of all captions.
+        captions: V distinct captions.
+        word_rows: B×K int64, rows of `words`; padding points at row 0.
+        caption_rows: B int64, rows of `captions`.
+        valid: B×K bool, False for the padding of captions with fewer candidates.
+    """
+
+    words: Sequence[str]
+    captions: Sequence[str]
+    word_rows: torch.Tensor
+    caption_rows: torch.Tensor
+    valid: torch.Tensor
+
+
+def text_batch(captions: Sequence[str], candidates: Sequence[Sequence[str]]) -> TextBatch:
+    """Collect the distinct texts of B captions and of their candidates; padded to the longest list.
+
+    Args:
+        captions: B sentences.
+        candidates: their candidate words, in order; a list may be empty.
+    """
+    words = {word: row for row, word in enumerate(dict.fromkeys(word for several in candidates for word in several))}
+    texts = {text: row for row, text in enumerate(dict.fromkeys(captions))}
+    longest = max((len(several) for several in candidates), default=0)
+    rows = torch.zeros(len(captions), longest, dtype=torch.long)
+    valid = torch.zeros(len(captions), longest, dtype=torch.bool)
+    for place, several in enumerate(candidates):
+        rows[place, : len(several)] = torch.tensor([words[word] for word in several], dtype=torch.long)
+        valid[place, : len(several)] = True
+    return TextBatch(list(words), list(texts), rows, torch.tensor([texts[text] for text in captions]), valid)
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Losses and monitors of a batch.
+
+    Args:
+        losses: weighted, by name (`tag`, `distill`); their sum is minimised.
+        monitors: see `map_monitors`, and `affine_scale`, `affine_bias` where they are trained.
+    """
+
+    losses: dict[str, torch.Tensor]
+    monitors: dict[str, float]
+
+
+class TtdTraining(nn.Module):
+    """The network that is trained: its trainable parameters are the adapters, and a and b of the affine distance.
+
+    The backbone stays in evaluation mode whatever the loop says: frozen statistics must not move.
+
+    Args:
+        backbone: a `Backbone` with adapters on; everything else frozen.
+        config: the losses.
+        reading: how its maps are read.
+    """
+
+    def __init__(self, backbone: Backbone, config: TtdConfig, reading: MapReading) -> None:
+        super().__init__()
+        if not isinstance(backbone, nn.Module):
+            raise TypeError("a backbone is a module")
+        self.backbone: nn.Module = backbone
+        self.config = config
+        self.reading = reading
+        scale, bias = reading.sigmoid or (config.affine_scale, config.affine_bias)
+        trained = config.distance == "bce-affine"
+        self.affine_scale = nn.Parameter(torch.tensor(float(scale)), requires_grad=trained)
+        self.affine_bias = nn.Parameter(torch.tensor(float(bias)), requires_grad=trained)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of this module alone; the backbone keeps evaluation mode."""
+        self.training = mode
+        self.backbone.eval()
+        return self
+
+    @property
+    def affine(self) -> tuple[float, float] | None:
+        """Scale a and bias b as trained, None for another distance."""
+        if self.config.distance != "bce-affine":
+            return None
+        return float(self.affine_scale.detach()), float(self.affine_bias.detach())
+
+    def forward(self, pictures: torch.Tensor, texts: TextBatch) -> StepResult:
+        """Losses of a batch.
+
+        Args:
+            pictures: B×3×H×W, normalised, on the backbone's device.
+            texts: captions and candidates of the B pictures.
+        """
+        words, captions = self.cosines(pictures, texts)
+        config, valid = self.config, texts.valid.to(words.device)
+        selected = select_words(words, valid, self.reading, config.threshold, config.keep_best)
+        targets = word_targets(self.reading.maps(words), selected)
+        affine = (self.affine_scale, self.affine_bias)
+        losses = {}
+        if config.tag_weight:
+            distances = map_distance(words, targets, config.distance, self.reading, affine)
+            losses["tag"] = config.tag_weight * tag_loss(distances, valid)
+        if config.distill_weight:
+            union = caption_target(targets)
+            distances = map_distance(captions, union, config.distance, self.reading, affine)
+            losses["distill"] = config.distill_weight * distill_loss(distances, selected)
+        monitors = map_monitors(words, valid, selected)
+        if self.affine is not None:
+            monitors |= dict(zip(("affine_scale", "affine_bias"), self.affine, strict=True))
+        return StepResult(losses, monitors)
+
+    def cosines(self, pictures: torch.Tensor, texts: TextBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Similarity maps of the words, B×K×h×w, and of the captions, B×h×w. Differentiable."""
+        backbone: Backbone = self.backbone  # type: ignore[assignment]
+        # B×D×h×w
+        dense = F.normalize(backbone.encode_images(pictures).dense.float(), dim=1)
+        device = dense.device
+        captions = F.normalize(backbone.encode_texts(texts.captions).float(), dim=-1)[texts.caption_rows.to(device)]
+        caption_maps = torch.einsum("bdhw,bd->bhw", dense, captions)
+        if not texts.words:
+            return dense.new_zeros(len(dense), 0, *dense.shape[2:]), caption_maps
+        words = F.normalize(backbone.encode_texts(texts.words).float(), dim=-1)[texts.word_rows.to(device)]
+        return torch.einsum("bdhw,bkd->bkhw", dense, words), caption_maps
+
+
+def map_reading(info: ModelInfo, calibration: str | None = None, logit_scale: float | None = None) -> MapReading:
+    """How a model's maps are read: its own calibration unless another one is asked for."""
+    how = calibration or info.calibration
+    return MapReading(how, logit_scale or info.logit_scale, info.sigmoid_scale, info.sigmoid_bias)
