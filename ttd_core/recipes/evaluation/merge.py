@@ -71,7 +71,17 @@ def open_shards(folders: Sequence[str]) -> list[Shard]:
 
 
 def merged_options(options: EvaluateOptions, shards: Sequence[Shard]) -> EvaluateOptions:
-    """The options of the whole: those of the shards, with the place and the outputs asked for now."""
+    """The options of the whole: those of the shards, with the place and the outputs asked for now.
+
+    Raises:
+        UsageError: the result would go into a shard, and with `--overwrite` take its place.
+    """
+    for shard in shards:
+        if options.out is not None and Path(options.out).resolve() == shard.path.resolve():
+            raise UsageError(
+                f"--out {options.out} is the folder of shard {shard.options.shard}",
+                hint="choose a folder of its own for the whole",
+            )
     now = {name: getattr(options, name) for name in _OWN if name not in ("shard", "merge", "root")}
     return replace(shards[0].options, shard=None, merge=None, **now)
 
@@ -83,8 +93,10 @@ def copy_rows(shards: Sequence[Shard], run: RunDirectory) -> int:
         How many samples were skipped in the shards.
 
     Raises:
+        DataError: data, answers or weights are no longer those of the shards.
         RunError: a row cannot be read or written.
     """
+    _refuse_changed(shards[0], run)
     skipped = 0
     for shard in shards:
         for row in _rows(shard):
@@ -108,7 +120,7 @@ def _shard(path: Path) -> Shard:
     options = load_config(EvaluateOptions, path / "run.yaml", _COMMAND)
     if options.shard is None:
         raise DataError(f"--merge {path}: that run is no shard", hint="shards are made with --shard 1/4, 2/4, ...")
-    if manifest["status"] == "running" or "ended" not in manifest:
+    if "skipped" not in manifest["counts"]:  # written once every sample has been tried
         raise DataError(f"--merge {path}: shard {options.shard} is not finished", hint="repeat its command first")
     return Shard(path, parse_shard(options.shard)[0], options, manifest)
 
@@ -120,6 +132,19 @@ def _refuse_other(first: Shard, other: Shard) -> None:
             raise UsageError(
                 f"--merge {other.path} has {key} {theirs.get(key)!r}, {first.path} has {ours.get(key)!r}",
                 hint="only shards of one evaluation can be put together",
+            )
+
+
+def _refuse_changed(shard: Shard, run: RunDirectory) -> None:
+    """The whole is described by what lies on disk now, so that has to be what the shards have seen."""
+    then, now = ({**m, **m["options"]} for m in (shard.manifest, run.manifest))
+    contents = {"inputs_sha256": "the data set", "weights_sha256": "the weights"}
+    contents |= {"pred": "--pred", "truth": "--truth", "class_names": "--class-names"}
+    for key, what in contents.items():
+        if then.get(key) != now.get(key):
+            raise DataError(
+                f"--merge {shard.path}: {what} changed after this shard was scored",
+                hint="repeat the commands of all shards with --overwrite",
             )
 
 

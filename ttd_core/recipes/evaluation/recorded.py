@@ -10,7 +10,7 @@ from typing import Any
 
 import ttd_core
 from ttd_core.config import changed_results, result_mapping, to_mapping
-from ttd_core.errors import DataError, WeightsError
+from ttd_core.errors import DataError, UsageError, WeightsError
 from ttd_core.recipes.contents import by_content, local_weights
 from ttd_core.recipes.evaluation.options import EvaluateOptions
 from ttd_core.runs import RunDirectory, RunName, combined, digest_files, input_name, open_run, run_id
@@ -20,6 +20,9 @@ _NAMED = {
     "image_size", "hflip", "pamr", "crf", "bg",
 }  # fmt: skip
 """Options with a part of their own in a run's name; all others enter it as a hash."""
+
+_WITH_MASKS = ("masks", "text")
+"""Tasks whose run's name shows the background's value; elsewhere it stands there only when it was changed."""
 
 
 def start_run(options: EvaluateOptions, task: str, samples_sha256: str, command_line: str) -> RunDirectory:
@@ -33,8 +36,10 @@ def start_run(options: EvaluateOptions, task: str, samples_sha256: str, command_
 
     Raises:
         RunError: see `ttd_core.runs.open_run`.
+        UsageError: `--out` is one of the inputs.
         WeightsError, DataError: a file that the options name is missing or cannot be read.
     """
+    _refuse_inputs(options)
     weights = local_weights(options.answers(masks=False))
     content = _content(options, weights)
     kept: dict[str, Any] = to_mapping(replace(options, overwrite=False, expect=None))
@@ -50,6 +55,23 @@ def start_run(options: EvaluateOptions, task: str, samples_sha256: str, command_
         folder=None if options.out is None else Path(options.out),
         command_line=command_line,
     )
+
+
+def _refuse_inputs(options: EvaluateOptions) -> None:
+    """A run written into what it reads would change its own inputs, and with `--overwrite` remove them."""
+    if options.out is None:
+        return
+    out = Path(options.out).resolve()
+    inputs = [("--pred", options.pred), ("--root", options.root), ("--data", options.data)]
+    inputs += [("--merge", folder) for folder in options.merge or ()]
+    for flag, value in inputs:
+        folder = Path(value or "").resolve()
+        within = flag == "--pred" and folder in out.parents
+        if value is not None and folder.is_dir() and (folder == out or within):
+            raise UsageError(
+                f"--out {options.out} is {'inside ' if within else ''}the folder of {flag}",
+                hint="choose a folder of its own for the result, or leave --out away",
+            )
 
 
 def answers_digest(options: EvaluateOptions) -> str | None:
@@ -74,7 +96,9 @@ def _content(options: EvaluateOptions, weights: dict[str, str]) -> EvaluateOptio
 def _name(options: EvaluateOptions, content: EvaluateOptions, weights: dict[str, str], task: str) -> str:
     model = options.model
     data = options.data or ""
-    changed = {key: value for key, value in changed_results(content).items() if key not in _NAMED}
+    bg = options.bg if task in _WITH_MASKS and options.pred is None else None
+    named = _NAMED if bg is not None else _NAMED - {"bg"}
+    changed = {key: value for key, value in changed_results(content).items() if key not in named}
     return run_id(
         RunName(
             model=model.model if options.pred is None else f"pred-{input_name(None, options.pred)}",
@@ -87,7 +111,7 @@ def _name(options: EvaluateOptions, content: EvaluateOptions, weights: dict[str,
             hflip=options.hflip,
             refiner="crf" if options.crf else "pamr" if options.pamr else None,
             adapter=PurePath(model.lora).stem if model.lora else None,
-            bg=options.bg if task in ("masks", "text") and options.pred is None else None,
+            bg=bg,
             other=changed | ({"data": content.data} if content.data != options.data else {}),
             weights_sha256=combined(weights.values()),
         )
