@@ -8,7 +8,10 @@ from typing import Any
 from ttd_core.recipes.evaluation.scenes_printed import PrintedTable, printed_tables
 
 _CLASSES = 12
-_DIGITS = {"percent": 1, "fraction": 3, "correlation": 2, "tags": 2}
+_EXACT = 0.001
+"""Tolerances below this ask for every digit."""
+
+_DIGITS = {"exact": 4, "percent": 1, "fraction": 3, "correlation": 2, "tags": 2}
 
 
 def shown_value(value: float | None, unit: str) -> str:
@@ -37,10 +40,13 @@ def _figures(result: Mapping[str, Any]) -> PrintedTable:
     rows = []
     for key, metric in result["metrics"].items():
         unit = metric["unit"]
-        cells = [key, shown_value(metric["value"], unit)]
-        if published:
-            figure = metric.get("published")
-            cells.append("" if figure is None else f"{shown_value(figure['value'], unit)} ± {figure['tolerance']:g}")
+        figure = metric.get("published")
+        exact = figure is not None and figure["tolerance"] < _EXACT
+        cells = [key, shown_value(metric["value"], "exact" if exact else unit)]
+        if figure is not None:
+            cells.append(f"{shown_value(figure['value'], 'exact' if exact else unit)} ± {figure['tolerance']:g}")
+        elif published:
+            cells.append("")
         cells += [shown_value(values[key], unit) if key in values else "" for values in baselines.values()]
         rows.append((*cells, unit))
     counts = result["counts"]
