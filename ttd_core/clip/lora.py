@@ -7,7 +7,8 @@ directly, and a merged model is as fast as without. Adapters on `attn` (PEFT's o
 **Training** one needs adapters that stay apart and receive gradients. `trainable_lora` puts them on: it first replaces
 each `nn.MultiheadAttention` by `LinearAttention`, whose projections are ordinary linear layers, then lets PEFT wrap
 those. `encode_images` and `encode_texts` call every projection as a module, so they run through the adapters, and
-`peft_model.save_pretrained(folder)` writes what `apply_lora` reads.
+`save_lora(model, folder)`, like PEFT's own `save_pretrained`, writes what `apply_lora` reads. `adapt` does it for a
+whole backbone.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from ttd_core.atomic import atomic_path, make_folder, write_text
+from ttd_core.clip.adapter_card import CARD, adapted_info, read_card
 from ttd_core.clip.checkpoint import check_finite, read_checkpoint, summary
 from ttd_core.clip.vit import linearise_attention
-from ttd_core.errors import MissingPackageError, WeightsError
+from ttd_core.errors import MissingPackageError, UsageError, WeightsError
 from ttd_core.protocols import Backbone, Reporter, SilentReporter
 
 CONFIG = "adapter_config.json"
@@ -33,6 +36,8 @@ WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 PREFIX = "base_model.model."
 TARGETS = ("in_proj", "out_proj", "c_fc", "c_proj")
 """Attention input and output and both MLP matrices: every matrix of a block."""
+TOWERS = ("both", "image", "text")
+_IMAGE_TOWER = r"(network\.)?(visual|masker)\."
 
 
 def apply_lora(backbone: Backbone, path: Path, reporter: Reporter | None = None) -> Backbone:
@@ -64,26 +69,98 @@ def apply_lora(backbone: Backbone, path: Path, reporter: Reporter | None = None)
         setattr(backbone, name, merged)
     digest = hashlib.sha256(f"{backbone.info.weights_sha256} lora {checkpoint.sha256}".encode())
     digest.update((folder / CONFIG).read_bytes())
+    card = read_card(folder)
+    if card is not None:
+        digest.update((folder / CARD).read_bytes())
+        backbone.info = adapted_info(backbone.info, card, folder, reporter)
     backbone.info = replace(backbone.info, weights_sha256=digest.hexdigest())
     return backbone
 
 
-def trainable_lora(network: nn.Module, rank: int, alpha: float, targets: Iterable[str] = TARGETS) -> nn.Module:
+def trainable_lora(network: nn.Module, rank: int, alpha: float, targets: Iterable[str] | str = TARGETS) -> nn.Module:
     """Put fresh adapters on a network in place and return PEFT's wrapper of it; only the adapters take gradients.
 
     Args:
-        network: a backbone's `network`.
+        network: a backbone's `network`, or a backbone.
         rank: of the adapters.
         alpha: numerator of their scale, alpha / rank.
-        targets: names of the linear layers that get one.
+        targets: names of the linear layers that get one, or a regular expression for their full names.
 
     Raises:
+        UsageError: no layer of the network is named so.
         MissingPackageError: peft is not installed.
     """
     peft = _peft()
     linearise_attention(network)
-    config = peft.LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets))
-    return peft.get_peft_model(network, config)
+    chosen = targets if isinstance(targets, str) else list(targets)
+    config = peft.LoraConfig(r=rank, lora_alpha=alpha, target_modules=chosen)
+    try:
+        return peft.get_peft_model(network, config)
+    except ValueError as error:
+        linear = {name.rpartition(".")[2] for name, module in network.named_modules() if type(module) is nn.Linear}
+        shown = chosen if isinstance(chosen, str) else ", ".join(chosen)
+        raise UsageError(
+            f"no linear layer of the model is named {shown}", hint=f"its linear layers: {', '.join(sorted(linear))}"
+        ) from error
+
+
+def adapt(
+    backbone: Backbone, rank: int, scale: float = 1.0, targets: Iterable[str] = TARGETS, towers: str = "both"
+) -> nn.Module:
+    """Put fresh adapters on a backbone in place, freeze all else, and return PEFT's wrapper for `save_lora`.
+
+    Adapters go on the `network` of a plain CLIP, on the built-in model as a whole, and for TCL on the CLIP below and on
+    the block that its masker learned. A fresh adapter changes nothing; its random half is drawn from torch's generator.
+
+    Args:
+        backbone: any backbone that is a module.
+        rank: of the adapters.
+        scale: factor of their product.
+        targets: names of the linear layers that get one.
+        towers: `both`, or only the `image` or the `text` encoder.
+
+    Raises:
+        UsageError: an unknown tower, or no layer is named so.
+        MissingPackageError: peft is not installed.
+    """
+    if towers not in TOWERS:
+        raise UsageError(f"unknown encoder {towers!r}", hint=f"one of {', '.join(TOWERS)}")
+    if not isinstance(backbone, nn.Module):
+        raise TypeError("a backbone is a module")
+    network = getattr(backbone, "network", None)
+    own = hasattr(backbone, "masker") or not isinstance(network, nn.Module)
+    backbone.requires_grad_(False)
+    names: Iterable[str] | str = tuple(targets)
+    if towers != "both":
+        inside = "" if towers == "image" else "!"
+        names = f"(?{inside or '='}{_IMAGE_TOWER}).*\\.({'|'.join(names)})"
+    root: nn.Module = backbone if own else network  # type: ignore[assignment]
+    return trainable_lora(root, rank, scale * rank, names)
+
+
+def save_lora(model: nn.Module, folder: Path) -> None:
+    """Write an adapter as PEFT does, with files that are whole or absent and do not change from process to process.
+
+    Args:
+        model: what `trainable_lora` or `adapt` returned.
+        folder: receives `adapter_model.safetensors` and `adapter_config.json`.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    wrapper: Any = model
+    make_folder(folder)
+    tensors = _peft().get_peft_model_state_dict(model)
+    with atomic_path(folder / WEIGHTS[0]) as temporary:
+        plain = {name: value.detach().cpu().contiguous() for name, value in sorted(tensors.items())}
+        save_file(plain, temporary, metadata={"format": "pt"})
+    config = wrapper.peft_config["default"].to_dict()
+    config |= {"inference_mode": True, "peft_type": "LORA"}
+    # PEFT keeps names as sets, whose order changes from process to process
+    config = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
+    write_text(folder / CONFIG, json.dumps(config, indent=2, sort_keys=True, default=str) + "\n")
 
 
 def _peft() -> Any:

@@ -75,7 +75,10 @@ class Attention(nn.Module):
     def value_path(self, x: torch.Tensor) -> torch.Tensor:
         """What each token says if it attends to itself alone: the value and output matrices, no mixing."""
         width = x.shape[-1]
-        value = F.linear(x, self.in_proj.weight[2 * width :], self.in_proj.bias[2 * width :])
+        if type(self.in_proj) is nn.Linear:
+            value = F.linear(x, self.in_proj.weight[2 * width :], self.in_proj.bias[2 * width :])
+        else:  # an adapter in training: only the module as a whole knows its product
+            value = self.in_proj(x)[..., 2 * width :]
         return self.out_proj(value)
 
 
