@@ -23,7 +23,7 @@ from ttd_core.data.benchmarks.label_files_rows import Answers, add_once, json_ro
 from ttd_core.data.benchmarks.types import ClassList
 from ttd_core.data.files import show
 from ttd_core.data.keys import unsafe_key
-from ttd_core.data.label_maps import read_label_map
+from ttd_core.data.label_maps import LabelMap, read_label_map
 from ttd_core.data.palette import IGNORED
 from ttd_core.errors import DataError
 from ttd_core.text.clean import printable
@@ -72,6 +72,10 @@ class PredictedMasks:
         return key in self.files
 
     def read(self, key: str, size: tuple[int, int] | None = None) -> np.ndarray:
+        """The labels of one prediction, see `look`."""
+        return self.look(key, size).labels
+
+    def look(self, key: str, size: tuple[int, int] | None = None) -> LabelMap:
         """Read one prediction.
 
         Args:
@@ -79,7 +83,7 @@ class PredictedMasks:
             size: H and W of its picture; another size is an error, never a silent resize.
 
         Returns:
-            H×W uint16 with classes 0..C-1 and C for no class; bool for binary masks.
+            H×W uint16 with classes 0..C-1 and C for no class, bool for binary masks; and what was odd about the file.
 
         Raises:
             DataError: there is none, it cannot be read, has another size, or holds values that are no class.
@@ -90,9 +94,10 @@ class PredictedMasks:
         if not file.path.resolve().is_relative_to(self.root.resolve()):
             raise DataError(f"{show(file.path)}: is a link that leaves {show(self.root)}")
         if self.classes is None:
-            return read_label_map(file.path, None, size, binary=True).labels > 0
+            mask = read_label_map(file.path, None, size, binary=True)
+            return LabelMap(mask.labels > 0, mask.notices)
         if file.labels is not None:
-            return _mapped(file, self.classes, size)
+            return LabelMap(_mapped(file, self.classes, size))
         found = read_label_map(file.path, self.classes, size)
         if self.classes > 2 and any("0 and 255" in notice or "1-bit" in notice for notice in found.notices):
             raise DataError(
@@ -101,7 +106,7 @@ class PredictedMasks:
             )
         labels = found.labels.astype(np.uint16)
         labels[labels == (IGNORED if self.classes <= IGNORED else 65535)] = self.classes
-        return labels
+        return LabelMap(labels, found.notices)
 
 
 def open_predicted_masks(path: Path, classes: ClassList, aliases: Mapping[str, int] | None = None) -> PredictedMasks:

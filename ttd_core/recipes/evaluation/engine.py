@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttd_core.data.benchmarks.types import BenchmarkSample
 from ttd_core.errors import DataError
+from ttd_core.recipes.evaluation.noticed import Notices
 from ttd_core.recipes.evaluation.plan import Plan
 from ttd_core.recipes.evaluation.reading import batches, read_all, worker_count
 from ttd_core.recipes.evaluation.task import Task
@@ -71,10 +72,14 @@ def _answered(
     workers = worker_count(options.workers, len(todo))
     reads = read_all(task.reader(), (sample for _, sample in todo), workers)
     shown = report.track(zip(todo, reads, strict=True), len(todo), f"evaluating {plan.benchmark.name}")
+    notices = Notices(report)
     for batch in batches(((place, read) for place, (_, read) in shown), options.batch_size):
         good = [read for _, read in batch if not isinstance(read, Skipped)]
+        for read in good:
+            notices.hear(read)
         finishes = iter(task.answer(good) if good else ())
         yield [(place, read if isinstance(read, Skipped) else counting.submit(next(finishes))) for place, read in batch]
+    notices.close()
 
 
 def _record(run: RunDirectory, report: Reporter, batch: Sequence[tuple[Place, Future[Any] | Skipped]]) -> int:

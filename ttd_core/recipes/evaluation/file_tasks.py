@@ -13,9 +13,12 @@ from ttd_core.data.benchmarks.label_files import LabelPrediction
 from ttd_core.data.benchmarks.label_files_masks import PredictedMasks
 from ttd_core.data.benchmarks.label_files_tags import TagPrediction
 from ttd_core.data.benchmarks.types import Benchmark, BenchmarkSample, ClassList
+from ttd_core.data.files import show
+from ttd_core.data.label_maps import LabelMap
 from ttd_core.errors import DataError
 from ttd_core.recipes.evaluation import class_task, tag_task, text_task
 from ttd_core.recipes.evaluation.mask_task import LabelReader, SegmentationFigures, cells_row, label_example
+from ttd_core.recipes.evaluation.noticed import noticed
 from ttd_core.recipes.evaluation.reading import Read, Reader
 from ttd_core.recipes.evaluation.summary import Row, Summary
 from ttd_core.recipes.evaluation.task import Example, Finish, Setting
@@ -80,19 +83,19 @@ class MaskFileJudge:
             DataError: truth or answer cannot be used, or their sizes differ.
         """
         read = LabelReader(self.benchmark, pictures=False)(sample)
-        return cells_row(read, self._labels(read), self.classes)
+        answer = self._answer(read)
+        return cells_row(read, answer.labels, self.classes) | noticed(read, answer, _file(self.predicted, sample.key))
 
     def example(self, sample: BenchmarkSample) -> Example | None:
         """Picture, truth and answer."""
         if not _has_picture(self.benchmark, sample):
             return None
         read = LabelReader(self.benchmark)(sample)
-        return label_example(read, self._labels(read), self.classes)
+        return label_example(read, self._answer(read).labels, self.classes)
 
-    def _labels(self, read: Read) -> np.ndarray:
+    def _answer(self, read: Read) -> LabelMap:
         assert read.truth.label_map is not None
-        height, width = read.truth.label_map.shape
-        return self.predicted.read(read.sample.key, (height, width))
+        return _of_size(self.predicted, read.sample.key, read.truth.label_map)
 
 
 class TextFileTask(_Counted):
@@ -137,19 +140,41 @@ class TextFileJudge:
             DataError: truth or answer cannot be used, or their sizes differ.
         """
         read = text_task.CaptionReader(self.benchmark, pictures=False)(sample)
-        return text_task.masks_row(read, {text_task.OWN: self._mask(read)})
+        answer = self._answer(read)
+        return text_task.masks_row(read, {text_task.OWN: answer.labels.astype(bool)}) | noticed(
+            read, answer, _file(self.predicted, sample.key)
+        )
 
     def example(self, sample: BenchmarkSample) -> Example | None:
         """Picture, truth and answer."""
         if not _has_picture(self.benchmark, sample):
             return None
         read = text_task.CaptionReader(self.benchmark)(sample)
-        return text_task.mask_example(read, self._mask(read))
+        return text_task.mask_example(read, self._answer(read).labels.astype(bool))
 
-    def _mask(self, read: Read) -> np.ndarray:
+    def _answer(self, read: Read) -> LabelMap:
         assert read.truth.caption_mask is not None
-        height, width = read.truth.caption_mask.shape
-        return self.predicted.read(read.sample.key, (height, width)).astype(bool)
+        return _of_size(self.predicted, read.sample.key, read.truth.caption_mask)
+
+
+def _of_size(predicted: PredictedMasks, key: str, truth: np.ndarray) -> LabelMap:
+    """An answer that covers the same pixels as the truth; pictures are not decoded here, so these two are compared.
+
+    Raises:
+        DataError: it has another size, or see `PredictedMasks.look`.
+    """
+    answer = predicted.look(key)
+    if answer.labels.shape != truth.shape:
+        (height, width), (rows, columns) = answer.labels.shape, truth.shape
+        raise DataError(
+            f"{_file(predicted, key)}: {width}×{height} pixels, but the true mask of {key} has {columns}×{rows}",
+            hint="save answers in the size of the pictures; resizing label maps here would invent figures",
+        )
+    return answer
+
+
+def _file(predicted: PredictedMasks, key: str) -> str:
+    return show(predicted.files[key].path)
 
 
 class TagFileTask:
