@@ -47,6 +47,21 @@ class Reporter(Protocol):
         ...
 
 
+@runtime_checkable
+class StatusReporter(Protocol):
+    """A reporter that also shows how the work in `Reporter.track` is doing."""
+
+    def status(self, message: str) -> None:
+        """A few words beside the progress, replaced by the next ones; may be called very often."""
+        ...
+
+
+def show_status(report: Reporter, message: str) -> None:
+    """Tell a reporter that shows such things how the work is doing."""
+    if isinstance(report, StatusReporter):
+        report.status(message)
+
+
 class SilentReporter:
     """Drops everything; for library use and tests."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from ttd_core.recipes.scenes_measure import scenes_probe
 from ttd_core.recipes.scenes_pairs import CaptionedPictures, training_scenes
 from ttd_core.scenes.captions import CaptionStyle
 from ttd_core.scenes.dataset import find_split
-from ttd_core.training.loop import Bookkeeping, Stage, run_stage
+from ttd_core.training.loop import Bookkeeping, LoopSettings, Share, Stage, StepLosses, run_stage
 from ttd_core.training.pairs import Batch, PairSet, draw_batch
 
 # options that change how the work is done, and those that only matter after the last step
@@ -135,14 +134,17 @@ def train_clip(config: TrainConfig, out_dir: Path, report: Reporter) -> TrainRes
     info = scenes_info(config.architecture, "training", "", config.logit_scale, config.dense)
     backbone = ScenesBackbone(config.architecture, words, info)
     trainer = ContrastiveTraining(backbone.visual, backbone.text, config.architecture.embed, config.losses)
-    books = Bookkeeping(
-        out_dir, _fingerprint(config), save_every=config.save_every, probe_every=config.probe_every or config.steps
+    books = Bookkeeping(out_dir, _fingerprint(config), save_every=config.save_every)
+    settings = LoopSettings(
+        seed=config.seed,
+        precision="bf16" if config.bfloat16 else "fp32",
+        validate_every=config.probe_every or config.steps,
     )
     probe = scenes_probe(backbone) if config.probe_every else None
     seconds = 0.0
     for stage, gated in _stages(config):
         losses = _Losses(trainer, pairs, config, gated)
-        seconds += run_stage(trainer, stage, losses, books, report, probe)
+        seconds += run_stage(trainer, stage, losses, books, report, probe, settings).cpu_seconds
     weights = out_dir / "scenes.safetensors"
     report.info("choosing scale and thresholds on scenes:val")
     save_scenes_weights(calibrate_scenes(backbone, config.calibration_scenes), weights)
@@ -168,14 +170,24 @@ class _Losses:
         self.trainer, self.pairs, self.config, self.gated = trainer, pairs, config, gated
         trainer.to(memory_format=torch.channels_last)
 
-    def __call__(self, step: int) -> Mapping[str, torch.Tensor]:
-        batch = draw_batch(self.pairs, step, self.config.batch, self.config.seed)
-        # what the losses draw depends on seed and step alone, too
-        torch.manual_seed(self.config.seed * 1_000_003 + step)
+    def __call__(self, step: int, share: Share) -> StepLosses:
+        batch = _shared(draw_batch(self.pairs, step, self.config.batch, self.config.seed), share)
+        # what the losses draw depends on seed, step and share alone, too
+        torch.manual_seed(self.config.seed * 1_000_003 + step + 1_000_000_007 * share.part)
         captions, words = _tokens(batch, self.config.architecture.context)
         pictures = normalise(batch.pictures).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
-            return self.trainer.losses(pictures, captions, words, batch.counts, self.gated)
+        losses = self.trainer.losses(pictures, captions, words, batch.counts, self.gated)
+        return StepLosses(losses, samples=len(pictures))
+
+
+def _shared(batch: Batch, share: Share) -> Batch:
+    """The rows of a share, and the words that are left in them."""
+    if share.parts == 1:
+        return batch
+    rows = share.slice(len(batch.captions))
+    counts = batch.counts[:, rows]
+    there = (counts > 0).any(dim=1)
+    return Batch(batch.pictures[rows], batch.captions[rows], batch.words[there.numpy()], counts[there])
 
 
 def normalise(pictures: torch.Tensor) -> torch.Tensor:

@@ -1,64 +1,26 @@
-"""The training loop: steps, schedule, log and checkpoints. What a step computes is handed in."""
+"""The training loop: steps, schedule, measurements, log and checkpoints. What a step computes is handed in."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
-from ttd_core.protocols import Reporter
-from ttd_core.training.checkpoint import load_checkpoint, save_checkpoint
+from ttd_core.protocols import Reporter, SilentReporter, show_status
+from ttd_core.training.checkpoint import load_checkpoint, put_weights, save_checkpoint, trained_weights
+from ttd_core.training.ema import Ema
+from ttd_core.training.gradient_checkpointing import set_gradient_checkpointing
+from ttd_core.training.guard import FAILED_BY_GUARD, RememberingGuard, StoppedByGuard
+from ttd_core.training.log import append_entry, forget_after
 from ttd_core.training.optim import build_adamw, set_rate, warmup_cosine
+from ttd_core.training.pace import Pace
+from ttd_core.training.share import LossFunction, Share, StepLosses
+from ttd_core.training.stage import Bookkeeping, LoopSettings, Probe, Stage, StageResult
+from ttd_core.training.step import StepFigures, take_step
 
-LossFunction = Callable[[int], Mapping[str, torch.Tensor]]
-Probe = Callable[[int], Mapping[str, float]]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stretch of steps with its own warm-up and cosine.
-
-    Args:
-        name: file stem of its checkpoint and its name in the log.
-        steps: number of steps.
-        lr: peak rate.
-        warmup: warm-up steps.
-        floor: last rate as a share of the peak.
-        decay: weight decay on matrices.
-        clip: largest gradient norm.
-        first_step: number of the first step, so that a later stage draws other batches than an earlier one.
-    """
-
-    name: str
-    steps: int
-    lr: float
-    warmup: int = 60
-    floor: float = 0.04
-    decay: float = 0.05
-    clip: float = 1.0
-    first_step: int = 0
-
-
-@dataclass(frozen=True)
-class Bookkeeping:
-    """Where and how often a stage writes.
-
-    Args:
-        folder: receives `<stage>.pt` and `log.jsonl`.
-        fingerprint: identifies the options; a checkpoint with another one is refused.
-        log_every, save_every, probe_every: in steps.
-    """
-
-    folder: Path
-    fingerprint: str
-    log_every: int = 50
-    save_every: int = 500
-    probe_every: int = 1000
+__all__ = ["Bookkeeping", "LoopSettings", "Share", "Stage", "StageResult", "StepLosses", "StoppedByGuard", "run_stage"]
 
 
 def run_stage(
@@ -68,77 +30,208 @@ def run_stage(
     books: Bookkeeping,
     report: Reporter,
     probe: Probe | None = None,
-) -> float:
+    settings: LoopSettings | None = None,
+) -> StageResult:
     """Train `model` in place, going on from the stage's checkpoint if there is one.
 
+    On one CPU thread, a training that was interrupted anywhere and taken up again equals an unbroken one bit for bit.
+    Several processes call this with the same arguments but their own `settings.processes`.
+
     Args:
-        model: its trainable parameters are optimised; it is left in evaluation mode.
+        model: its trainable parameters are optimised; it is left in evaluation mode with its last weights (with
+            `settings.ema`, the averaged ones). `model.train()` is called before each step: a model with parts that
+            must stay in evaluation mode overrides `train`. It is on the device on which it is to be trained.
         stage: how long and how fast.
-        losses: computes the named losses of a step; their sum is minimised. It must draw its randomness from the
-            step's number alone, or a resumed run differs from an unbroken one.
+        losses: computes a share of a step, within autocast where `settings.precision` says so. It must draw its
+            randomness from its own seed, the step's number and the share alone; torch's global generators are seeded
+            so before each call. With several shares it sees its share's rows only: contrasts are within a share, and
+            batch norm takes its statistics from it.
         books: files and intervals.
         report: told about progress.
-        probe: measures the model now and then; its values go to the log.
+        probe: measures the model now and then; called in the main process alone.
+        settings: how steps are taken; None for the plain way.
 
     Returns:
-        CPU seconds of this process spent in the stage, those before an interruption included.
+        Times and checkpoints.
+
+    Raises:
+        StoppedByGuard: the guard ended the training, or a loss was not finite; the best checkpoint is kept.
+        RunError: the folder cannot be written, its checkpoint is of another training, or another process went away.
+        UsageError: the model has no gradient checkpointing, or the batch cannot be cut into the shares.
     """
-    optimiser = build_adamw(model, stage.lr, stage.decay)
-    path = books.folder / f"{stage.name}.pt"
-    state = load_checkpoint(path, books.fingerprint)
-    start, spent = 0, 0.0
-    if state is not None:
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        start, spent = state["step"], state["cpu_seconds"]
-        if start < stage.steps:
-            report.info(f"going on with stage {stage.name} at step {start} of {stage.steps}")
-    clock = time.process_time() - spent
-    for step in report.track(range(start, stage.steps), stage.steps - start, f"stage {stage.name}"):
-        model.train()
-        lr = stage.lr * warmup_cosine(step, stage.steps, stage.warmup, stage.floor)
-        set_rate(optimiser, lr)
-        values = _one_step(model, optimiser, losses(stage.first_step + step), stage.clip)
-        done = step + 1
-        if done % books.log_every == 0 or done == stage.steps:
-            entry = {"stage": stage.name, "step": done, "lr": lr, "cpu_seconds": time.process_time() - clock, **values}
-            if probe is not None and (done % books.probe_every == 0 or done == stage.steps):
-                # In training mode the probe's pictures would move the running statistics of batch norm.
-                model.eval()
-                entry |= probe(done)
-            _append(books.folder / "log.jsonl", entry)
-        if done % books.save_every == 0 or done == stage.steps:
-            _save(path, books.fingerprint, model, optimiser, done, time.process_time() - clock)
-    model.eval()
-    return time.process_time() - clock
+    training = _Training(model, stage, books, report, probe, settings or LoopSettings())
+    training.take_up()
+    training.run(losses)
+    return training.leave()
 
 
-def _one_step(
-    model: nn.Module, optimiser: torch.optim.Optimizer, parts: Mapping[str, torch.Tensor], clip: float
-) -> dict[str, float]:
-    optimiser.zero_grad(set_to_none=True)
-    torch.stack(list(parts.values())).sum().backward()
-    torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], clip)
-    optimiser.step()
-    return {name: round(float(value.detach()), 5) for name, value in parts.items()}
+class _Training:
+    """One stage under way."""
 
+    def __init__(
+        self,
+        model: nn.Module,
+        stage: Stage,
+        books: Bookkeeping,
+        report: Reporter,
+        probe: Probe | None,
+        settings: LoopSettings,
+    ) -> None:
+        self.model, self.stage, self.books, self.probe, self.settings = model, stage, books, probe, settings
+        self.processes = settings.processes
+        self.report: Reporter = report if self.processes.main else SilentReporter()
+        self.done = 0
+        self.best: dict[str, Any] | None = None  # step, value, figures
+        self.processes.same_weights(model)
+        set_gradient_checkpointing(model, settings.checkpointing)
+        self.optimiser = build_adamw(model, stage.lr, stage.decay, stage.betas)
+        self.ema = Ema(model, settings.ema) if settings.ema is not None else None
+        self.pace = Pace()
 
-def _save(
-    path: Path, fingerprint: str, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, seconds: float
-) -> None:
-    save_checkpoint(
-        path,
-        {
-            "fingerprint": fingerprint,
-            "model": model.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "step": step,
-            "cpu_seconds": seconds,
-        },
-    )
+    def take_up(self) -> None:
+        """Go back to the last checkpoint, if there is one; the main process reads it for all."""
+        path = self.books.last(self.stage)
+        state = load_checkpoint(path, self.books.fingerprint) if self.processes.main else None
+        state = self.processes.from_main(state)
+        if state is not None:
+            put_weights(self.model, state["model"], path)
+            self.optimiser.load_state_dict(state["optimiser"])
+            if self.ema is not None and state["ema"] is not None:
+                self.ema.load(state["ema"])
+            if isinstance(self.settings.guard, RememberingGuard):
+                self.settings.guard.load_state_dict(state["guard"])
+            self.done, self.best = state["step"], state["best"]
+            self.pace = Pace(state["seconds"], state["cpu_seconds"])
+            self._say_how_it_goes_on(state["parts"])
+        if self.processes.main:
+            forget_after(self.books.log, self.stage.name, self.done if state is not None else -1)
 
+    def run(self, losses: LossFunction) -> None:
+        """Take the steps that are left."""
+        stage = self.stage
+        if self.done == 0 and self.settings.validate_first and self.probe is not None:
+            self._log({"step": 0}, measured := self._measure())
+            self._ask_guard({"step": 0}, measured)
+        left = range(self.done, stage.steps)
+        for step in self.report.track(left, len(left), f"stage {stage.name}"):
+            lr = stage.lr * warmup_cosine(step, stage.steps, stage.warmup, stage.floor)
+            set_rate(self.optimiser, lr)
+            self.model.train()
+            number = stage.first_step + step
+            figures = take_step(self.model, self.optimiser, losses, number, stage.clip, self.settings)
+            self.pace.count(figures.samples)
+            self._after_step(step + 1, lr, figures)
 
-def _append(path: Path, entry: Mapping[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(entry) + "\n")
+    def leave(self) -> StageResult:
+        """Put the model into its final state and say what there is."""
+        if self.ema is not None:
+            self.ema.copy_to(self.model)
+        self.model.eval()
+        best = self.best or {}
+        return StageResult(
+            cpu_seconds=self.pace.cpu_seconds,
+            seconds=self.pace.seconds,
+            last=self.books.last(self.stage),
+            best=self.books.best(self.stage) if best else None,
+            best_step=best.get("step"),
+            best_figures=best.get("figures", {}),
+        )
+
+    def _after_step(self, done: int, lr: float, figures: StepFigures) -> None:
+        entry = {
+            "step": done,
+            "lr": lr,
+            "losses": figures.losses,
+            "monitors": figures.monitors,
+            "grad_norm": figures.grad_norm,
+        }
+        broken = figures.broken
+        if broken is not None:
+            self._stop(broken, entry)
+        self.done = done
+        if self.ema is not None:
+            self.ema.update(self.model, done)
+        measured: Mapping[str, float] = {}
+        if self.probe is not None and self.settings.measured(done, self.stage.steps):
+            measured = self._measure()
+        if measured or done % self.books.log_every == 0 or done == self.stage.steps:
+            self._log(entry, measured)
+        show_status(self.report, self.pace.told(figures.losses))
+        self._ask_guard(entry, {**figures.losses, **figures.monitors, "grad_norm": figures.grad_norm, **measured})
+        if done % self.books.save_every == 0 or done == self.stage.steps:
+            self._save()
+
+    def _measure(self) -> Mapping[str, float]:
+        """The probe's figures, from the main process for all; the weights are kept where they are the best so far."""
+        figures: Mapping[str, float] | None = None
+        if self.processes.main and self.probe is not None:
+            # In training mode the probe's pictures would move the running statistics of batch norm.
+            self.model.eval()
+            if self.ema is None:
+                figures = self._judged()
+            else:
+                with self.ema.lent_to(self.model):
+                    figures = self._judged()
+            self.pace.pause()
+        figures, self.best = self.processes.from_main((figures, self.best))
+        return figures or {}
+
+    @torch.no_grad()
+    def _judged(self) -> Mapping[str, float]:
+        assert self.probe is not None
+        figures = {name: float(value) for name, value in self.probe(self.done).items()}
+        value = self.settings.worth(figures)
+        if value is not None and (self.best is None or value > self.best["value"]):
+            self.best = {"step": self.done, "value": value, "figures": figures}
+            weights = trained_weights(self.model, self.optimiser)
+            state = {"fingerprint": self.books.fingerprint, "model": weights, **self.best}
+            save_checkpoint(self.books.best(self.stage), state)
+        return figures
+
+    def _ask_guard(self, entry: Mapping[str, Any], figures: Mapping[str, float]) -> None:
+        """Every process is given the same figures, but one decides for all."""
+        guard = self.settings.guard
+        if guard is None:
+            return
+        reason = self.processes.from_main(guard(self.done, figures) if self.processes.main else None)
+        if reason is not None:
+            self._stop(reason, entry)
+
+    def _stop(self, reason: str, entry: Mapping[str, Any]) -> None:
+        self._log({**entry, "status": FAILED_BY_GUARD, "reason": reason}, {})
+        self.model.eval()
+        best = self.books.best(self.stage) if self.best is not None else None
+        raise StoppedByGuard(reason, int(entry["step"]), best)
+
+    def _log(self, entry: Mapping[str, Any], measured: Mapping[str, float]) -> None:
+        if self.processes.main:
+            validation = {"validation": dict(measured)} if measured else {}
+            append_entry(self.books.log, {"stage": self.stage.name, **entry, **self.pace.entry(), **validation})
+
+    def _save(self) -> None:
+        if not self.processes.main:
+            return
+        guard = self.settings.guard
+        save_checkpoint(
+            self.books.last(self.stage),
+            {
+                "fingerprint": self.books.fingerprint,
+                "model": trained_weights(self.model, self.optimiser),
+                "optimiser": self.optimiser.state_dict(),
+                "ema": self.ema.average if self.ema is not None else None,
+                "guard": guard.state_dict() if isinstance(guard, RememberingGuard) else None,
+                "best": self.best,
+                "step": self.done,
+                "parts": self.settings.parts,
+                "seconds": self.pace.seconds,
+                "cpu_seconds": self.pace.cpu_seconds,
+            },
+        )
+
+    def _say_how_it_goes_on(self, parts: int) -> None:
+        if self.done < self.stage.steps:
+            self.report.info(f"going on with stage {self.stage.name} at step {self.done} of {self.stage.steps}")
+            if parts != self.settings.parts:
+                self.report.warning(
+                    f"its steps had {parts} parts and have {self.settings.parts} now: not the same to the last bit"
+                )

@@ -11,11 +11,15 @@ from torch import nn
 def build_adamw(
     model: nn.Module, lr: float, decay: float, betas: tuple[float, float] = (0.9, 0.98)
 ) -> torch.optim.AdamW:
-    """AdamW over all trainable parameters; weight decay on matrices and filters only, not on vectors and scalars."""
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    """AdamW over all parameters; weight decay on matrices and filters only, not on vectors and scalars.
+
+    Frozen parameters are there too, without cost: they get no gradient, so they neither move nor decay, and one that is
+    freed later is trained from then on.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.is_floating_point()]
     groups = [
-        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": decay},
-        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=lr, betas=betas, fused=True)
 

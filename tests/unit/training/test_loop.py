@@ -7,7 +7,7 @@ from torch import nn
 
 from ttd_core.errors import RunError
 from ttd_core.protocols import SilentReporter
-from ttd_core.training.loop import Bookkeeping, Stage, run_stage
+from ttd_core.training.loop import Bookkeeping, LoopSettings, Share, Stage, StepLosses, run_stage
 
 
 class Stopped(Exception):
@@ -20,21 +20,23 @@ def make_model() -> nn.Module:
 
 
 def losses_of(model: nn.Module, stop_at: int | None = None):  # type: ignore[no-untyped-def]
-    def losses(step: int) -> dict[str, torch.Tensor]:
+    def losses(step: int, share: Share) -> StepLosses:
         if step == stop_at:
             raise Stopped
         generator = torch.Generator().manual_seed(step)
         x = torch.randn(8, 4, generator=generator)
-        return {"fit": (model(x) - x[:, :2]).square().mean(), "size": 0.01 * model.weight.square().sum()}
+        terms = {"fit": (model(x) - x[:, :2]).square().mean(), "size": 0.01 * model.weight.square().sum()}
+        return StepLosses(terms, {"mean": float(x.mean())}, samples=len(x))
 
     return losses
 
 
 def train(folder: Path, stop_at: int | None = None, fingerprint: str = "a", steps: int = 20) -> nn.Module:
     model = make_model()
-    books = Bookkeeping(folder, fingerprint, log_every=5, save_every=5, probe_every=10)
+    books = Bookkeeping(folder, fingerprint, log_every=5, save_every=5)
     stage = Stage("s", steps, lr=0.05, warmup=3)
-    run_stage(model, stage, losses_of(model, stop_at), books, SilentReporter(), lambda step: {"probe": float(step)})
+    probe = lambda step: {"probe": float(step)}  # noqa: E731
+    run_stage(model, stage, losses_of(model, stop_at), books, SilentReporter(), probe, LoopSettings(validate_every=10))
     return model
 
 
@@ -49,9 +51,11 @@ def test_a_resumed_training_ends_where_an_unbroken_one_does(tmp_path: Path) -> N
 def test_training_lowers_the_loss_and_logs_the_named_parts(tmp_path: Path) -> None:
     train(tmp_path, steps=200)
     entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert entries[-1]["fit"] < 0.2 * entries[0]["fit"]
-    assert [entry["step"] for entry in entries if "probe" in entry] == list(range(10, 201, 10))
-    assert {"stage", "step", "lr", "cpu_seconds", "fit", "size"} <= entries[0].keys()
+    assert entries[-1]["losses"]["fit"] < 0.2 * entries[0]["losses"]["fit"]
+    assert [entry["step"] for entry in entries if "validation" in entry] == list(range(10, 201, 10))
+    assert {"stage", "step", "lr", "grad_norm", "seconds", "cpu_seconds"} <= entries[0].keys()
+    assert entries[0]["losses"].keys() == {"fit", "size"} and entries[0]["monitors"].keys() == {"mean"}
+    assert entries[0]["samples_per_second"] > 0
 
 
 def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
@@ -76,15 +80,16 @@ def test_measuring_on_the_way_leaves_the_running_statistics_alone(tmp_path: Path
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
 
-        def losses(step: int) -> dict[str, torch.Tensor]:
+        def losses(step: int, share: Share) -> StepLosses:
             batch = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
-            return {"loss": model(batch).square().mean()}
+            return StepLosses({"loss": model(batch).square().mean()})
 
         def probe(step: int) -> dict[str, float]:
             return {"probe": float(model(torch.full((8, 4), 100.0)).mean().detach())} if measure else {}
 
-        books = Bookkeeping(folder, "a", log_every=5, save_every=5, probe_every=5)
-        run_stage(model, Stage("only", steps=10, lr=1e-2, warmup=2), losses, books, SilentReporter(), probe)
+        books = Bookkeeping(folder, "a", log_every=5, save_every=5)
+        stage = Stage("only", steps=10, lr=1e-2, warmup=2)
+        run_stage(model, stage, losses, books, SilentReporter(), probe, LoopSettings(validate_every=5))
         return model
 
     plain, measured = run(tmp_path / "plain", False), run(tmp_path / "measured", True)

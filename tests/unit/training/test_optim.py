@@ -18,8 +18,14 @@ def test_matrices_decay_and_vectors_do_not() -> None:
     assert all(p.ndim == 1 for p in vectors["params"]) and vectors["weight_decay"] == 0.0
 
 
-def test_frozen_parameters_are_left_out() -> None:
+def test_a_parameter_freed_later_is_trained_from_then_on_and_stays_put_before() -> None:
     model = nn.Linear(3, 2)
     model.weight.requires_grad_(False)
-    matrices, vectors = build_adamw(model, 1e-3, 0.05).param_groups
-    assert not matrices["params"] and torch.equal(vectors["params"][0], model.bias)
+    optimiser = build_adamw(model, 1e-2, 0.5)
+    first = model.weight.detach().clone()
+    for freed in (False, True):
+        model.weight.requires_grad_(freed)
+        optimiser.zero_grad()
+        model(torch.ones(1, 3)).square().sum().backward()
+        optimiser.step()
+        assert torch.equal(model.weight, first) != freed
