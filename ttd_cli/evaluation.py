@@ -17,13 +17,14 @@ from ttd_cli.output import Output
 from ttd_cli.resolve import is_typed, resolve_over
 from ttd_cli.verbosity import verbosity
 from ttd_core.errors import UsageError
-from ttd_core.recipes.evaluation.expect import Outcome, check, parse_expectations
+from ttd_core.recipes.evaluation.expect import Outcome, check, parse_expectations, refuse_unknown
 from ttd_core.recipes.evaluation.listing import data_set_rows, published_rows
 from ttd_core.recipes.evaluation.options import EvaluateOptions
 from ttd_core.recipes.evaluation.printed import result_tables
 from ttd_core.recipes.evaluation.published import expectations, published_row, row_options
 from ttd_core.recipes.evaluation.result import figures_of
 from ttd_core.recipes.evaluation.scenes_printed import PrintedTable
+from ttd_core.recipes.evaluation.summary import METRICS, TASK_METRICS
 from ttd_core.text.clean import printable
 
 _WIDEST = 44
@@ -41,6 +42,10 @@ def run(context: typer.Context) -> None:
     expected = parse_expectations(
         options.expect or (), None if published is None else parse_expectations(published, None)
     )
+    from ttd_core.recipes.evaluation.scenes_run import asks_for_tables
+
+    if not asks_for_tables(options):  # those have figures of their own
+        refuse_unknown(expected, TASK_METRICS.get(options.task or "", tuple(METRICS)))
     output = Output(None, *verbosity(context))
     from ttd_core.recipes.evaluation.evaluate import run_evaluation
 

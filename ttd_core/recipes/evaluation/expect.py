@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ttd_core.errors import UsageError
@@ -85,14 +85,27 @@ def check(expected: Sequence[Expectation], figures: Mapping[str, float | None]) 
     Raises:
         UsageError: an expected figure is none of those that were measured.
     """
+    refuse_unknown(expected, figures)
+    return [Outcome(each, figures[each.metric]) for each in expected]
+
+
+def refuse_unknown(expected: Sequence[Expectation], known: Collection[str]) -> None:
+    """Refuse expectations about figures that there cannot be.
+
+    Args:
+        expected: see `parse_expectations`.
+        known: keys of the figures.
+
+    Raises:
+        UsageError: a figure is not among them.
+    """
     for each in expected:
-        if each.metric not in figures:
-            close = near_matches(each.metric, list(figures))
+        if each.metric not in known:
+            close = near_matches(each.metric, list(known))
             raise UsageError(
                 f"--expect {each.metric}: no such figure here",
-                hint=f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(figures))}",
+                hint=f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(known))}",
             )
-    return [Outcome(each, figures[each.metric]) for each in expected]
 
 
 def _number(text: str) -> float | None:

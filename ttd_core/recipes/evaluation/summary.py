@@ -50,6 +50,23 @@ METRICS: dict[str, tuple[str, bool, str]] = {
 }
 """Every figure that can stand in `metrics.json`. Percent runs from 0 to 100, fractions from 0 to 1."""
 
+TASK_METRICS: dict[str, tuple[str, ...]] = {
+    "tags": ("precision", "recall", "f1", "accuracy", "map", "pixel_auc", "pointing"),
+    "text": ("caption_iou", "caption_iou_pooled", "mfpr", "mfnr"),
+    "masks": (
+        "miou", "miou_seen", "miou_unseen", "hiou", "mfpr", "mfnr", "pixel_accuracy", "mean_accuracy", "fwiou",
+    ),
+    "classification": (
+        "precision", "recall", "f1", "accuracy", "map", "category_precision", "category_recall", "category_f1",
+        "sample_precision", "sample_recall", "sample_f1",
+    ),
+    "bias": (
+        "bias", "bias_image", "bias_text", "share_pixel", "share_image", "share_text", "effective_tags",
+        "reference_tags", "follow_best", "follow_worst", "cover_best", "cover_worst", "cover_all",
+    ),
+}  # fmt: skip
+"""The figures that a task can have; which of them it has depends on what is known about the data."""
+
 ALIASES = {"acc": "accuracy", "p": "precision", "r": "recall", "iou": "caption_iou"}
 """Short names that `--expect` understands."""
 
