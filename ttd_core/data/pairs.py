@@ -9,10 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from ttd_core.data.rows import BadRow
+from ttd_core.data.rows import BadRow
+
+NO_CAPTION = "no caption"
+NO_PICTURE = "no picture"
+NO_FILE = "picture missing"
+BAD_ROW = "row unusable"
+BAD_CAPTION = "caption unreadable"
+BAD_PICTURE = "picture unreadable"
+BAD_NAME = "unsafe name"
+NO_ORDINARY_FILE = "link or device"
+TOO_LARGE = "member too large"
+REPEATED = "key repeated"
+DAMAGED = "archive damaged"
+NO_KNOWN_WORD = "no known word"
+"""Statuses of pairs without a score: words that recur, so that they can be counted."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,19 @@ class Pair:
     caption: str
     image: Path | bytes
     origin: str
+
+
+@dataclass(frozen=True)
+class BadPair(BadRow):
+    """A pair that cannot be used: a `BadRow` that can be told apart and counted.
+
+    Args:
+        key: what stands for it among the keys of its shard; empty for a remark about the shard as a whole.
+        status: one of the statuses above.
+    """
+
+    key: str = ""
+    status: str = BAD_ROW
 
 
 class PairSource(Protocol):

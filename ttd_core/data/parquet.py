@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _BATCH = 256
 
 
-def read_parquet(path: str | os.PathLike[str], rows: RowReader) -> Iterator[Sample | BadRow]:
+def read_parquet(
+    path: str | os.PathLike[str], rows: RowReader, part: tuple[int, int] | None = None
+) -> Iterator[Sample | BadRow]:
     """Rows of a parquet file; their numbers in messages count from 0, as data frames do.
 
     Captions and paths are text columns, ids text or integers, tags text or lists of text.
@@ -26,6 +28,8 @@ def read_parquet(path: str | os.PathLike[str], rows: RowReader) -> Iterator[Samp
     Args:
         path: the file.
         rows: what the rows must hold.
+        part: numbers of the first row wanted and of the one after the last; None reads all. Row groups without any of
+            them are never decoded.
 
     Raises:
         DataError: when it is no complete parquet file or its columns are others or of other types.
@@ -43,14 +47,29 @@ def read_parquet(path: str | os.PathLike[str], rows: RowReader) -> Iterator[Samp
             names = [column for column in file.schema_arrow.names]
             rows.check_header(names, name)
             used = _used_columns(file.schema_arrow, rows, name)
-            number = 0
-            for batch in file.iter_batches(_BATCH, columns=used):
-                for row in batch.to_pylist():
-                    yield _sample(row, rows, f"{name}:{number}", number)
-                    number += 1
+            first, last = part or (0, file.metadata.num_rows)
+            groups, number = _groups(file.metadata, first, last)
+            for batch in file.iter_batches(_BATCH, columns=used, row_groups=groups) if groups else ():
+                start, number = number, number + len(batch)
+                wanted = batch.slice(max(first - start, 0), max(min(last, number) - max(first, start), 0))
+                for offset, row in enumerate(wanted.to_pylist(), max(first, start)):
+                    yield _sample(row, rows, f"{name}:{offset}", offset)
         except (pa.ArrowException, OSError, EOFError) as error:
             reason = printable(str(error).split("\n", 1)[0])[:160]
             raise DataError(f"{name}: damaged or no parquet file ({reason})", "export the table again") from error
+
+
+def _groups(metadata: pyarrow.parquet.FileMetaData, first: int, last: int) -> tuple[list[int], int]:
+    """The row groups that hold rows first..last-1, and the number of the first row in them."""
+    begin = start = 0
+    groups: list[int] = []
+    for group in range(metadata.num_row_groups):
+        end = begin + metadata.row_group(group).num_rows
+        if begin < last and end > first:
+            start = start if groups else begin
+            groups.append(group)
+        begin = end
+    return groups, start
 
 
 def _sample(row: dict[str, Any], rows: RowReader, origin: str, number: int) -> Sample | BadRow:
