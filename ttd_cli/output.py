@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import typer
 
 from ttd_cli.errors import ClosedPipe
+from ttd_cli.progress_lines import ProgressLines
 from ttd_core.errors import RunError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Output:
         self._stdout = stdout if stdout is not None else sys.stdout
         self._stderr = stderr if stderr is not None else sys.stderr
         self._live: Console | None = None
+        self._lines = ProgressLines(self.info)
+        self._show_status: Callable[[str], None] | None = None
 
     # results -------------------------------------------------------------------------------------------------------
 
@@ -110,8 +113,16 @@ class Output:
         self._message(("error:", "red"), message, hint)
 
     def track(self, items: Iterable[T], total: int | None, description: str) -> Iterable[T]:
-        """Pass the items on, with a progress bar if standard error is a terminal."""
-        return self._with_bar(items, total, description) if self._animated() else items
+        """Pass the items on, with a progress bar if standard error is a terminal, else with a line now and then."""
+        if self._animated():
+            return self._with_bar(items, total, description)
+        return items if self._quiet else self._lines.track(items, total, description)
+
+    def status(self, message: str) -> None:
+        """A few words beside the progress, replaced by the next ones; may be called very often."""
+        self._lines.status = message
+        if self._show_status is not None:
+            self._show_status(message)
 
     def watch(self, answers: Iterable[T], description: str) -> Iterable[T]:
         """Pass answers on, with a sign of life on a terminal.
@@ -143,13 +154,16 @@ class Output:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        status = TextColumn("{task.fields[status]}", markup=False)
         console = Console(file=self._stderr)
-        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        with Progress(*columns, TimeRemainingColumn(), status, console=console, transient=True) as progress:
+            task = progress.add_task(description, total=total, status="")
             self._live = console
+            self._show_status = lambda message: progress.update(task, status=message)
             try:
-                yield from progress.track(items, total=total, description=description)
+                yield from progress.track(items, total=total, task_id=task)
             finally:
-                self._live = None
+                self._live = self._show_status = None
 
     def _message(self, label: tuple[str, str] | None, message: str, hint: str | None) -> None:
         from ttd_core.text.clean import printable

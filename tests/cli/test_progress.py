@@ -7,6 +7,7 @@ import io
 import pytest
 
 from ttd_cli.output import Output
+from ttd_cli.progress_lines import ProgressLines
 from ttd_cli.render import Renderer
 
 
@@ -51,3 +52,27 @@ def test_nothing_moves_without_a_terminal_or_when_quiet(stderr: io.StringIO, qui
 def test_no_answer_at_all_ends_the_wait() -> None:
     output = Output(None, False, 0, Terminal(), Terminal())
     assert list(output.watch(iter(()), "ttd tags")) == []
+
+
+def test_what_the_work_says_stands_beside_the_bar() -> None:
+    err = Terminal()
+    output = Output(None, False, 0, io.StringIO(), err)
+    for _ in output.track(range(2), 2, "stage"):
+        output.status("loss 0.25 [/x]")
+    assert "loss 0.25 [/x]" in err.getvalue() and "2/2" in err.getvalue()
+
+
+def test_without_a_terminal_a_line_a_minute_says_how_far_the_work_is_and_how_long_it_takes() -> None:
+    said: list[str] = []
+    clock = iter(range(0, 1000, 25))
+    lines = ProgressLines(said.append, lambda: float(next(clock)))
+    for item in lines.track(range(8), 8, "stage"):
+        lines.status = f"loss {item}"
+    assert said == ["stage: 3 of 8, 0:02:05 left: loss 2", "stage: 6 of 8, 0:00:50 left: loss 5"]
+
+
+def test_work_that_says_nothing_about_itself_leaves_no_lines() -> None:
+    said: list[str] = []
+    clock = iter(range(0, 10_000, 1000))
+    assert list(ProgressLines(said.append, lambda: float(next(clock))).track(range(3), None, "x")) == [0, 1, 2]
+    assert said == []
