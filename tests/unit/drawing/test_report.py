@@ -4,12 +4,13 @@ import re
 import subprocess
 import sys
 from dataclasses import fields, replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.support.pages import PageReader as Reader
+from tests.support.pages import assert_self_contained
 from ttd_core.drawing.report.contents import (
     BiasPoint,
     ClassRow,
@@ -19,6 +20,7 @@ from ttd_core.drawing.report.contents import (
     FigureRow,
     ReportPage,
     ScoreHistogram,
+    Table,
 )
 from ttd_core.drawing.report.page import LARGEST, clean, render_report, write_report
 
@@ -38,45 +40,14 @@ HOSTILE = [
     "$x$ \\frac{",
     "very long " * 5000,
 ]
-SECTIONS = ["figures", "classes", "confusion", "scores", "bias", "worst", "best", "facts"]
-
-
-class Reader(HTMLParser):
-    """Tags with their attributes, the text between them, and whether every tag is closed in its place."""
-
-    VOID = {"meta", "img", "br", "link", "input"}
-    UNCLOSED = {"path", "use", "rect", "circle"}
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-    def named(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
+SECTIONS = ["figures", "tables", "classes", "confusion", "scores", "bias", "worst", "best", "facts"]
 
 
 def example(word: str = "a dog", height: int = 90, width: int = 120) -> Example:
     pixels = np.random.default_rng(height).integers(0, 255, (height, width, 3), dtype=np.uint8)
-    return Example(word, word, "IoU 12.3", pixels, pixels[::-1], pixels[:, ::-1])
+    return Example(
+        word, word, "IoU 12.3", pixels, pixels[::-1], pixels[:, ::-1], word, [(word, word)], [(word, (1, 2, 3), word)]
+    )
 
 
 def full(words: list[str] | None = None) -> ReportPage:
@@ -93,6 +64,10 @@ def full(words: list[str] | None = None) -> ReportPage:
         figures=[FigureRow(name, "61.1", "percent", True, "61.0", {name: "3.0"}, name) for name in names[:14]],
         notes=names[:14],
         facts=[(name, name) for name in names[:14]],
+        tables=[Table(word, [word, *names[:14]], [[word, *names[:14]]])] * 2,
+        class_noun=(word, word),
+        class_note=word,
+        worst_note=word,
         classes=[ClassRow(name, value, {word: 0.25}) for name, value in zip(names, values, strict=True)],
         confusion=Confusion(names, counts, word),
         histogram=ScoreHistogram(np.linspace(0, 1, 11), np.arange(10), np.arange(10)[::-1], 0.5),
@@ -114,18 +89,7 @@ def test_a_full_page_has_all_its_sections() -> None:
 
 def test_nothing_is_fetched_and_nothing_runs() -> None:
     html = render_report(full(HOSTILE))
-    page = Reader(html)
-    names = {name for name, _ in page.tags}
-    assert not names & {"script", "link", "iframe", "object", "embed", "base", "form", "foreignobject", "image"}
-    for _, attributes in page.tags:
-        assert not [key for key in attributes if key.startswith("on")]
-        for key in ("src", "href", "xlink:href", "action", "data", "srcset", "poster"):
-            value = attributes.get(key)
-            assert value is None or value.startswith(("#", "data:image/png;base64,", "data:image/jpeg;base64,"))
-        assert not re.search(r"url\((?!#)|@import|//", attributes.get("style") or "")
-    style = html[html.index("<style>") : html.index("</style>")]
-    assert not re.search(r"url\(|@import|//|@font-face", style)
-    assert html.count("<style") == 1
+    page = assert_self_contained(html)
     visible = "".join(f"<{name} {' '.join(map(str, attributes))}>" for name, attributes in page.tags)
     assert "xmlns" not in visible and "xlink" not in visible
     policy = page.named("meta")[1]["content"]
@@ -176,8 +140,8 @@ def test_an_empty_page_is_a_title() -> None:
 @pytest.mark.parametrize(
     ("part", "gone"),
     [
-        ("figures", "figures"), ("classes", "classes"), ("confusion", "confusion"), ("worst", "worst"),
-        ("best", "best"), ("bias", "bias"), ("facts", "facts"),
+        ("figures", "figures"), ("tables", "tables"), ("classes", "classes"), ("confusion", "confusion"),
+        ("worst", "worst"), ("best", "best"), ("bias", "bias"), ("facts", "facts"),
     ],
 )  # fmt: skip
 def test_a_missing_part_leaves_no_trace(part: str, gone: str) -> None:
@@ -205,7 +169,7 @@ def test_parts_without_a_single_number_are_left_out() -> None:
         bias=[BiasPoint(0)],
     )
     ids = [section["id"] for section in Reader(render_report(page)).named("section")]
-    assert ids == ["figures", "classes", "worst", "best", "facts"]
+    assert ids == ["figures", "tables", "classes", "worst", "best", "facts"]
 
 
 def test_nan_is_a_dash_and_never_a_bar() -> None:
@@ -243,6 +207,35 @@ def test_pictures_give_way_before_the_page_grows_too_large(monkeypatch: pytest.M
     monkeypatch.setattr(module, "LARGEST", 10)
     html = render_report(full())
     assert Reader(html).named("img") == [] and "Pictures were left out" in html
+
+
+def test_tables_of_one_name_stay_apart_and_rows_have_headings() -> None:
+    rows = [["test", "pixel", "87.6"], ["hard", "pixel", "82.0"]]
+    table = Table("Tags, percent", ["split", "row", "F1"], rows)
+    page = Reader(render_report(ReportPage("t", tables=[table, table, Table("empty", ["a"], [])])))
+    labels = [attributes.get("aria-labelledby") for attributes in page.named("div") if "role" in attributes]
+    assert labels == ["table-1-h", "table-2-h"] == [heading["id"] for heading in page.named("h3")]
+    assert [attributes.get("class") for attributes in page.named("td")] == [None, "n"] * 4
+    assert "empty" not in page.text and page.text.count("Tags, percent") == 2
+
+
+def test_a_figure_without_direction_is_neither_better_nor_worse() -> None:
+    figures = [FigureRow("a", "1", higher_is_better=None), FigureRow("b", "1", higher_is_better=False)]
+    text = "".join(Reader(render_report(ReportPage("t", figures=figures))).text)
+    assert "higher is better" not in text and text.count("lower is better") == 1
+
+
+def test_a_sample_says_what_is_wrong_with_it_and_what_its_colours_mean() -> None:
+    sample = replace(
+        example("k"), truth=None, prediction=None, reason="Misses a cat.", remarks=[("missed", "cat 0.31")]
+    )
+    sample = replace(sample, legend=[("cat", (200, 0, 7), "12.5"), ("background", None, "")])
+    page = Reader(render_report(ReportPage("t", worst=[sample], worst_note="Lowest F1.")))
+    text = "".join(page.text)
+    assert all(part in text for part in ("Misses a cat.", "missed", "cat 0.31", "Lowest F1.", "12.5"))
+    swatches = [attributes for attributes in page.named("span") if attributes.get("class") == "swatch"]
+    assert [attributes.get("style") for attributes in swatches] == ["background:rgb(200,0,7)", None]
+    assert len(page.named("img")) == 1 and page.named("figcaption") == []
 
 
 def test_notes_are_counted_where_they_are_many() -> None:

@@ -37,7 +37,7 @@ def histogram_chart(histogram: ScoreHistogram) -> str:
             axes.stairs(side * shares, edges, fill=True, color=colour, linewidth=0)
             axes.text(0.995, 0.97 if side > 0 else 0.03, f"{name} candidates: {int(counts.sum()):,}", color=colour,
                       transform=axes.transAxes, ha="right", va="top" if side > 0 else "bottom")  # fmt: skip
-        highest = max(highest * 1.18, 1.0)
+        highest = max(highest * 1.32, 1.0)
         axes.set_ylim(-highest, highest)
         axes.set_xlim(edges[0], edges[-1])
         axes.axhline(0, color=FAINT, linewidth=0.8)

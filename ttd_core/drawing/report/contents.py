@@ -18,7 +18,7 @@ class FigureRow:
         label: name of the figure (`mIoU`, `f1`).
         ours: the value as it is to be read (`61.1`).
         unit: `percent`, `fraction`, ...; empty for none.
-        higher_is_better: the figure's direction.
+        higher_is_better: the figure's direction, None for one that has none.
         published: the published value as it is to be read, None where there is none.
         baselines: name of a trivial answer → its value for this figure; names become columns.
         meaning: what the figure says, half a sentence.
@@ -27,7 +27,7 @@ class FigureRow:
     label: str
     ours: str
     unit: str = ""
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
     published: str | None = None
     baselines: Mapping[str, str] = field(default_factory=dict)
     meaning: str = ""
@@ -49,6 +49,22 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Figures that have a table of their own.
+
+    Args:
+        title: what it shows and in which unit.
+        columns: headings.
+        rows: cells as they are to be read, one per column. Columns of numbers are set to the right, and a line parts
+            rows that differ in the first cell.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
 class Confusion:
     """Which class was taken for which.
 
@@ -56,11 +72,13 @@ class Confusion:
         names: C names.
         counts: C×C integers, truth in rows, prediction in columns.
         counted: what was counted (`pixels`, `pictures`).
+        apart: how many of the last names are no classes like the others and keep columns of their own.
     """
 
     names: Sequence[str]
     counts: np.ndarray
     counted: str = "pixels"
+    apart: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,11 +123,14 @@ class Example:
 
     Args:
         title: its key.
-        caption: its sentence, or what else stands below; empty for none.
+        caption: its sentence, empty for none.
         value: how well it went (`IoU 12.3`).
         pixels: H×W×3 uint8.
         truth: H×W×3 uint8 with the truth drawn in, None where there is none.
         prediction: H×W×3 uint8 with the answer drawn in, None where there is none.
+        reason: a sentence that says what makes it good or bad, empty for none.
+        remarks: label and text, in the order in which they are read (`missed`, `cat 0.31`).
+        legend: name, colour in 0..255 and remark of what is drawn in; None for what has no colour.
     """
 
     title: str
@@ -118,6 +139,9 @@ class Example:
     pixels: np.ndarray
     truth: np.ndarray | None = None
     prediction: np.ndarray | None = None
+    reason: str = ""
+    remarks: Sequence[tuple[str, str]] = ()
+    legend: Sequence[tuple[str, tuple[int, int, int] | None, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -173,13 +197,17 @@ class ReportPage:
         notes: what a reader must know before the figures (`12 samples were skipped`).
         facts: label and value: counts, hashes, versions, seeds; numbers are shown like those of `ClassRow.extra`, so a
             seed is better given as text.
+        tables: further figures.
         classes: one row per class, in label order; the page sorts them.
         class_value: what the classes' bars show.
+        class_noun: what a class is, singular and plural.
+        class_note: a sentence about them, empty for none.
         confusion: which class was taken for which.
         histogram, curve: scores of the candidates.
         bias: one point per caption.
         bias_headline: one sentence above the plot of the bias.
         worst, best: samples as pictures, the most telling first.
+        worst_note, best_note: what they are chosen by and what is drawn, empty for none.
     """
 
     title: str
@@ -188,8 +216,11 @@ class ReportPage:
     figures: Sequence[FigureRow] = ()
     notes: Sequence[str] = ()
     facts: Sequence[tuple[str, Any]] = ()
+    tables: Sequence[Table] = ()
     classes: Sequence[ClassRow] = ()
     class_value: str = "IoU, percent"
+    class_noun: tuple[str, str] = ("class", "classes")
+    class_note: str = ""
     confusion: Confusion | None = None
     histogram: ScoreHistogram | None = None
     curve: Curve | None = None
@@ -197,3 +228,5 @@ class ReportPage:
     bias_headline: str = ""
     worst: Sequence[Example] = ()
     best: Sequence[Example] = ()
+    worst_note: str = ""
+    best_note: str = ""

@@ -36,6 +36,15 @@ class EmbeddedPicture:
 
 
 @dataclass(frozen=True)
+class LegendEntry:
+    """What a colour stands for; the colour as `r,g,b` in 0..255, empty for none."""
+
+    name: str
+    colour: str
+    remark: str
+
+
+@dataclass(frozen=True)
 class Card:
     """An example with its pictures embedded."""
 
@@ -43,6 +52,9 @@ class Card:
     caption: str
     value: str
     pictures: tuple[EmbeddedPicture, ...]
+    reason: str
+    remarks: Sequence[tuple[str, str]]
+    legend: list[LegendEntry]
 
 
 def cards(examples: Sequence[Example], width: int = WIDTH, quality: int = _QUALITY) -> list[Card]:
@@ -67,6 +79,12 @@ def cards(examples: Sequence[Example], width: int = WIDTH, quality: int = _QUALI
                 )
                 if pixels is not None and width
             ),
+            reason=example.reason,
+            remarks=example.remarks,
+            legend=[
+                LegendEntry(name, ",".join(str(int(part)) for part in colour or ()), remark)
+                for name, colour, remark in example.legend
+            ],
         )
         for example in examples
     ]

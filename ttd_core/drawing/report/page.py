@@ -15,7 +15,7 @@ from ttd_core.drawing.report.bias import bias_panels
 from ttd_core.drawing.report.charts import curve_chart, histogram_chart
 from ttd_core.drawing.report.contents import ReportPage
 from ttd_core.drawing.report.examples import cards
-from ttd_core.drawing.report.tables import baseline_names, class_table, confusion_table, shown
+from ttd_core.drawing.report.tables import baseline_names, class_table, confusion_table, ready_table, shown
 
 LARGEST = 2_000_000
 """Bytes; pictures are reduced, and in the end left out, before a page gets larger than this."""
@@ -46,10 +46,10 @@ def render_report(page: ReportPage) -> str:
     html = ""
     for width, quality in _PICTURES:
         samples = [
-            ("worst", "Worst samples", cards(page.worst, width, quality)),
-            ("best", "Best samples", cards(page.best, width, quality)),
+            ("worst", "Worst samples", page.worst_note, cards(page.worst, width, quality)),
+            ("best", "Best samples", page.best_note, cards(page.best, width, quality)),
         ]
-        html = template.render(parts, samples=[part for part in samples if part[2]], pictured=width > 0)
+        html = template.render(parts, samples=[part for part in samples if part[3]], pictured=width > 0)
         if len(html.encode("utf-8")) <= LARGEST:
             break
     return html
@@ -69,6 +69,7 @@ def _parts(page: ReportPage) -> dict[str, Any]:
         "baselines": baseline_names(page.figures),
         "published": any(row.published is not None for row in page.figures),
         "classes": class_table(page.classes),
+        "tables": [ready_table(table) for table in page.tables if table.rows and table.columns],
         "confusion": confusion_table(page.confusion) if page.confusion else None,
         "histogram": Markup(histogram_chart(histogram)) if histogram is not None and scored else None,
         "curve": Markup(curve_chart(curve)) if curve is not None and curved else None,

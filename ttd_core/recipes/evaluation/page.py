@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ttd_core.drawing.report.bias import write_bias_plot
@@ -11,35 +11,45 @@ from ttd_core.drawing.report.contents import (
     BiasPoint,
     ClassRow,
     Confusion,
-    Curve,
-    Example,
     FigureRow,
     ReportPage,
-    ScoreHistogram,
+    Table,
 )
 from ttd_core.drawing.report.page import write_report
-from ttd_core.errors import DataError
-from ttd_core.metrics.curves import precision_recall_curve, score_histogram
+from ttd_core.recipes.evaluation.page_examples import choose_examples
+from ttd_core.recipes.evaluation.page_scores import curve, histogram
 from ttd_core.recipes.evaluation.printed import shown_value
-from ttd_core.recipes.evaluation.summary import METRICS, Row, Summary
+from ttd_core.recipes.evaluation.scenes_printed import printed_tables
+from ttd_core.recipes.evaluation.summary import METRICS, Summary
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ttd_core.protocols import Reporter
     from ttd_core.recipes.evaluation.options import EvaluateOptions
     from ttd_core.recipes.evaluation.plan import Plan
     from ttd_core.recipes.evaluation.task import Task
     from ttd_core.runs import RunDirectory
 
-EXAMPLES = 4
-"""How many of the worst and of the best samples are shown."""
-
 _BAR = {
-    "masks": ("iou", "IoU, percent"),
-    "classification": ("f1", "F1, percent"),
-    "tags": ("recall", "recall, percent"),
+    "masks": ("iou",),
+    "classification": ("ap", "f1"),
+    # not recall, of which keeping everything has 100
+    "tags": ("f1",),
 }
+"""Task → keys of which the first one that classes have becomes their bar."""
+
+_COLUMNS = {
+    "iou": "IoU, percent", "ap": "AP, percent", "f1": "F1, percent", "precision": "precision, percent",
+    "recall": "recall, percent", "accuracy": "accuracy, percent", "pixel_auc": "pixel AUC, percent",
+    "pointing": "pointing, percent", "fpr": "FPR, fraction", "fnr": "FNR, fraction", "pixels": "true pixels",
+    "tp": "TP", "fp": "FP", "fn": "FN", "captions": "candidate in", "true": "true in",
+}  # fmt: skip
+_NEUTRAL = ("reference_tags",)
+"""Figures that are neither good nor bad."""
+
+_BASELINES = {"even": "even mean of the tags", "single": "strongest tag alone"}
+_MOST_CLASSES = 240
+"""Words of large sets run into the thousands; the page shows the commonest of them."""
+
 _TASKS = {
     "tags": "tag selection",
     "text": "masks of captions",
@@ -64,25 +74,30 @@ def write_evaluation_page(
         RunError: a file cannot be written.
     """
     report.info("writing the report")
-    points = _bias_points(run.rows()) if plan.task == "bias" else ()
+    points = tuple(map(BiasPoint.of, run.rows())) if plan.task == "bias" else ()
     headline = _headline(summary) if plan.task == "bias" else ""
-    worst, best = _examples(plan, task, summary, report)
+    worst, best = choose_examples(options, plan, task, summary, run, report)
+    classes = _class_rows(plan.task, summary)
     page = ReportPage(
         title=f"{_TASKS[plan.task].capitalize()} on {options.data}",
         subtitle=_subtitle(options, result),
         command=str(run.manifest.get("command_line") or ""),
         figures=_figures(result),
-        notes=_notes(result),
+        notes=_notes(options, result),
         facts=_facts(result),
-        classes=_class_rows(plan.task, summary),
-        class_value=_BAR.get(plan.task, ("", ""))[1],
+        classes=classes,
+        class_value=_COLUMNS.get(_bar(plan.task, summary), ""),
+        class_noun=("word", "words") if plan.task == "tags" else ("class", "classes"),
+        class_note=_class_note(plan.task, len(classes), len(summary.per_class)),
         confusion=_confusion(plan, summary),
-        histogram=_histogram(options, summary),
-        curve=_curve(summary),
+        histogram=histogram(options, summary),
+        curve=curve(summary),
         bias=points,
         bias_headline=headline,
-        worst=worst,
-        best=best,
+        worst=worst.examples,
+        best=best.examples,
+        worst_note=worst.note,
+        best_note=best.note,
     )
     write_report(run.product("report.html"), page)
     if points:
@@ -96,31 +111,40 @@ def write_tables_page(options: EvaluateOptions, result: Mapping[str, Any], run: 
         RunError: the file cannot be written.
     """
     words = [
-        ClassRow(row["name"], math.nan if row["pixel_auc"] is None else row["pixel_auc"], {
-            "pictures": row["count"], "pointing": math.nan if row["pointing"] is None else row["pointing"],
+        ClassRow(row["name"], _number(row["pixel_auc"]), {
+            "kind": row["kind"], "captions": row["count"], _COLUMNS["pointing"]: _number(row["pointing"]),
         })
         for row in result["tables"]["words"]
     ]  # fmt: skip
+    notes = []
+    if options.limit is not None:
+        notes.append(f"Only the first {_count(options.limit, 'scene')} of every split were looked at.")
     page = ReportPage(
         title="The scenes benchmark",
-        subtitle=[("data", "scenes:test, scenes:hard and scenes:val"), ("model", options.model.model)],
+        subtitle=[("data", "scenes:test and scenes:hard; scenes:val for thresholds"), *_model(options)],
         command=str(run.manifest.get("command_line") or ""),
         figures=_figures(result),
+        notes=notes,
         facts=_facts(result),
+        tables=[Table(each.title, each.columns, each.rows) for each in printed_tables(result["tables"])],
         classes=words,
-        class_value="pixel AUC, percent",
+        class_value=_COLUMNS["pixel_auc"],
+        class_noun=("word", "words"),
+        class_note="Words that scenes:test shows, each over the captions in which it is visible.",
     )
     write_report(run.product("report.html"), page)
 
 
 def _subtitle(options: EvaluateOptions, result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    lines = [("task", _TASKS[result["task"]]), ("data", f"{options.data}, {result['counts']['scored']} samples")]
-    if options.pred is not None:
-        lines.append(("answers", options.pred))
-    else:
-        model = options.model
-        lines.append(("model", " ".join(part for part in (model.model, model.pretrained, model.lora) if part)))
+    data = f"{options.data}, {_count(result['counts']['scored'], 'sample')}"
+    lines = [("task", _TASKS[result["task"]]), ("data", data)]
+    lines += _model(options) if options.pred is None else [("answers", options.pred)]
     return lines + ([("published row", options.recipe)] if options.recipe else [])
+
+
+def _model(options: EvaluateOptions) -> list[tuple[str, str]]:
+    model = options.model
+    return [("model", " ".join(part for part in (model.model, model.pretrained, model.lora) if part))]
 
 
 def _figures(result: Mapping[str, Any]) -> list[FigureRow]:
@@ -132,10 +156,10 @@ def _figures(result: Mapping[str, Any]) -> list[FigureRow]:
                 label=key,
                 ours=shown_value(metric["value"], metric["unit"]),
                 unit=metric["unit"],
-                higher_is_better=metric["higher_is_better"],
-                published=None if published is None else shown_value(published["value"], metric["unit"]),
+                higher_is_better=None if key in _NEUTRAL else metric["higher_is_better"],
+                published=None if published is None else _published(published, metric["unit"]),
                 baselines={
-                    name: shown_value(values[key], metric["unit"])
+                    _BASELINES.get(name, name): shown_value(values[key], metric["unit"])
                     for name, values in result["baselines"].items()
                     if key in values
                 },
@@ -145,127 +169,106 @@ def _figures(result: Mapping[str, Any]) -> list[FigureRow]:
     return rows
 
 
-def _notes(result: Mapping[str, Any]) -> list[str]:
+def _published(figure: Mapping[str, float], unit: str) -> str:
+    tolerance = figure.get("tolerance")
+    value = shown_value(figure["value"], unit)
+    return f"{value} ± {tolerance:g}" if tolerance else value
+
+
+def _notes(options: EvaluateOptions, result: Mapping[str, Any]) -> list[str]:
     counts = result["counts"]
     notes = []
     if result["shard"] is not None:
         notes.append(f"These figures are those of shard {result['shard']} only.")
-    if counts["selected"] < counts["listed"] - counts["absent"]:
-        notes.append(f"Only the first {counts['selected']} of {counts['listed']} samples were looked at.")
-    for key, what in (
-        ("absent", "are listed by the data set but not whole"),
-        ("missing", "have no answer"),
-        ("skipped", "could not be read or answered"),
+    if options.limit is not None and counts["selected"] == options.limit:
+        notes.append(f"Only the first {_count(options.limit, 'sample')} were looked at (--limit).")
+    for key, one, many in (
+        ("absent", "is listed by the data set but not whole", "are listed by the data set but not whole"),
+        ("missing", "has no answer", "have no answer"),
+        ("skipped", "could not be read or answered", "could not be read or answered"),
     ):
         if counts[key]:
-            notes.append(f"{counts[key]} samples {what}; no figure counts them.")
+            what = one if counts[key] == 1 else many
+            notes.append(f"{_count(counts[key], 'sample')} {what}; no figure counts {'it' if what is one else 'them'}.")
+    if notes and any("published" in metric for metric in result["metrics"].values()):
+        notes.append("The published figures are those of the whole set.")
     return notes
 
 
 def _facts(result: Mapping[str, Any]) -> list[tuple[str, Any]]:
     facts: list[tuple[str, Any]] = [(name.replace("_", " "), value) for name, value in result["counts"].items()]
-    facts.append(("seed", result["seed"]))
+    facts.append(("seed", str(result["seed"])))
     facts += [(f"SHA-256 of {name}", value) for name, value in result["hashes"].items() if value]
     for name, value in result["environment"].items():
-        if isinstance(value, Mapping):
+        if name == "commit" and isinstance(value, Mapping):
+            value = f"{value.get('id')}{', with changes' if value.get('dirty') else ''}" if value.get("id") else None
+        elif isinstance(value, Mapping):
             value = ", ".join(f"{key} {each}" for key, each in value.items())
         if value:
             facts.append((name, value))
     return facts
 
 
+def _bar(task: str, summary: Summary) -> str:
+    """The key of what classes are drawn by, empty for none."""
+    if not summary.per_class:
+        return ""
+    return next((key for key in _BAR.get(task, ()) if key in summary.per_class[0]), "")
+
+
 def _class_rows(task: str, summary: Summary) -> list[ClassRow]:
-    if task not in _BAR:
-        return []
-    bar = _BAR[task][0]
+    bar = _bar(task, summary)
+    rows = summary.per_class[:_MOST_CLASSES] if task == "tags" else summary.per_class  # these come by frequency
     return [
         ClassRow(
-            str(row["name"]), float(row[bar]), {key: value for key, value in row.items() if key not in ("name", bar)}
+            str(row["name"]).strip(),
+            float(row[bar]),
+            {_COLUMNS.get(key, key): value for key, value in row.items() if key not in ("name", bar)},
         )
-        for row in summary.per_class
+        for row in rows
+        if bar
     ]
 
 
+def _class_note(task: str, shown: int, known: int) -> str:
+    if task != "tags" or not shown:
+        return ""
+    which = (
+        "Words that are true somewhere" if shown == known else f"The {shown} of {known} words that are true most often"
+    )
+    return f"{which}; small numbers of captions make rough figures."
+
+
 def _confusion(plan: Plan, summary: Summary) -> Confusion | None:
+    """Truth against answer; pixels without an answer get a column of their own."""
     classes = plan.benchmark.classes
     if summary.confusion is None or classes is None:
         return None
-    return Confusion(classes.names, summary.confusion)
+    names = [name.strip() for name in classes.names]
+    unanswered = [row["pixels"] for row in summary.per_class] - summary.confusion.sum(axis=1)
+    if not unanswered.any():
+        return Confusion(names, summary.confusion)
+    import numpy as np
 
-
-def _known(summary: Summary) -> np.ndarray | None:
-    """Decisions that have a score of their own: for a list of tags there is nothing to draw."""
-    scores = summary.scores
-    if scores is None or not len(scores):
-        return None
-    known: np.ndarray = scores[~_isnan(scores[:, 0])]
-    return known if len(set(known[:, 0].tolist())) > 2 else None
-
-
-def _isnan(values: np.ndarray) -> np.ndarray:
-    different: np.ndarray = values != values
-    return different
-
-
-def _histogram(options: EvaluateOptions, summary: Summary) -> ScoreHistogram | None:
-    scores = _known(summary)
-    if scores is None:
-        return None
-    found = score_histogram(scores[:, 0], scores[:, 1])
-    threshold = options.threshold if options.select == "fixed" and options.pred is None else None
-    return ScoreHistogram(found.edges, found.true, found.false, threshold)
-
-
-def _curve(summary: Summary) -> Curve | None:
-    if _known(summary) is None:
-        return None
-    found = precision_recall_curve(summary.scores[:, 0], summary.scores[:, 1])
-    metrics = summary.metrics
-    point = (metrics["recall"] / 100, metrics["precision"] / 100)
-    return Curve(
-        found.recall,
-        found.precision,
-        operating_point=None if any(map(math.isnan, point)) else point,
-        keep_all=None if math.isnan(found.base) else found.base,
-    )
-
-
-def _examples(
-    plan: Plan, task: Task, summary: Summary, report: Reporter
-) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """The worst and the best samples, looked at once more; with few samples none is shown twice."""
-    known = {key: value for key, value in summary.quality.items() if not math.isnan(value)}
-    ranked = sorted(known, key=lambda key: (known[key], key))
-    worst = ranked[:EXAMPLES]
-    best = [key for key in reversed(ranked) if key not in worst][:EXAMPLES]
-    samples = {sample.key: sample for _, sample in plan.samples}
-    shown = []
-    for chosen in (worst, best):
-        examples = []
-        for key in chosen:
-            try:
-                found = task.example(samples[key])
-            except DataError as error:  # readable a minute ago: the figures stand, the picture is left out
-                report.warning(f"no picture of {key} in the report: {error.message}")
-                continue
-            if found is not None:
-                value = f"{abs(known[key]):.1f}"
-                examples.append(Example(key, found.caption, value, found.pixels, found.truth, found.answer))
-        shown.append(tuple(examples))
-    return shown[0], shown[1]
-
-
-def _bias_points(rows: Iterable[Row]) -> tuple[BiasPoint, ...]:
-    points = []
-    for row in rows:
-        if row["reference"] >= 2:
-            follow = row["follow"] or [math.nan]
-            points.append(BiasPoint(row["reference"], row["text"], row["image"], follow[0], follow[-1]))
-    return tuple(points)
+    counts = np.pad(summary.confusion, ((0, 1), (0, 1)))
+    counts[:-1, -1] = unanswered
+    return Confusion([*names, "no class"], counts, apart=1)
 
 
 def _headline(summary: Summary) -> str:
-    value = summary.metrics["bias"]
-    if math.isnan(value):
-        return "no caption here has two tags to choose between"
-    return f"single tag bias {value:.1f} of 100, over {summary.counts['measured']} captions"
+    metrics, captions = summary.metrics, _count(summary.counts["measured"], "caption")
+    if math.isnan(metrics["bias"]):
+        return "No caption here has two reference tags to choose between."
+    return (
+        f"Single tag bias {metrics['bias']:.1f} of 100 over {captions}: at 0 captions prefer their strongest tag no "
+        f"more than an even mean of the tags does, at 100 they are nothing but that tag. Text scoring finds "
+        f"{metrics['share_text']:.1f} % of the reference tags, image scoring {metrics['share_image']:.1f} %."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
