@@ -109,7 +109,7 @@ def write_scores(path: Path, rows: Iterable[ScoreRow], metadata: ScoreMetadata) 
         RunError: the file cannot be written.
         MissingPackageError: without pyarrow.
     """
-    pa, pq = _arrow()
+    pa, pq = arrow()
     entry = canonical_json({"schema": SCHEMA, "version": VERSION, **asdict(metadata)}).encode("ascii")
     kinds = {"string": pa.string(), "float": pa.float32(), "int32": pa.int32()}
     schema = pa.schema([(name, kinds[kind]) for name, kind in _COLUMNS], metadata={_ENTRY: entry})
@@ -170,7 +170,7 @@ class ScoreFile:
         Raises:
             DataError: the file is damaged.
         """
-        pa, pq = _arrow()
+        pa, pq = arrow()
         with open_regular(self.path) as stream:
             try:
                 yield from pq.ParquetFile(stream).iter_batches(size, columns=list(columns), use_threads=False)
@@ -185,7 +185,7 @@ def open_scores(path: Path) -> ScoreFile:
         DataError: it is damaged, no score file, or of a version that this release does not know.
         MissingPackageError: without pyarrow.
     """
-    pa, pq = _arrow()
+    pa, pq = arrow()
     with open_regular(path) as stream:
         try:
             footer = pq.read_metadata(stream)
@@ -233,7 +233,12 @@ def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(f"{show(path)}: damaged or no parquet file ({reason})", _ANEW)
 
 
-def _arrow() -> tuple[Any, Any]:
+def arrow() -> tuple[Any, Any]:
+    """The modules `pyarrow` and `pyarrow.parquet`, loaded where files are read or written and not before.
+
+    Raises:
+        MissingPackageError: they are not there.
+    """
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq

@@ -1,0 +1,1 @@
+"""`ttd prune`: the scores of all shards become a list of the pairs worth training on."""
