@@ -55,6 +55,11 @@ class ClipBackbone(nn.Module):
         dense = self.vision.project(self.strategy.read(self.vision, stream))
         return Encoded(F.normalize(dense, dim=-1).permute(0, 3, 1, 2), F.normalize(self.vision.pooled(stream), dim=-1))
 
+    def encode_dense(self, images: torch.Tensor) -> torch.Tensor:
+        """`encode_images(images).dense` without the pooled vector: B×D×h×w."""
+        dense = self.vision.project(self.strategy.read(self.vision, self.strategy.stream(self.vision, images)))
+        return F.normalize(dense, dim=-1).permute(0, 3, 1, 2)
+
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
         """Encode K prompts as they stand into K×D unnormalised embeddings; over-long ones are cut and reported."""
         return encode_texts(self.text, texts, self.reporter, self._cut_reported)

@@ -46,9 +46,7 @@ class ScenesBackbone(nn.Module):
 
     def encode_images(self, images: torch.Tensor) -> Encoded:
         """Encode B×3×H×W pictures normalised with `info.mean` and `info.std`; see `Backbone.encode_images`."""
-        height, width = images.shape[-2:]
-        if height % self.info.patch or width % self.info.patch:
-            raise ValueError(f"picture sides must be multiples of {self.info.patch}, got {height}x{width}")
+        self._check(images)
         if self.info.dense == "attention":
             dense = native = self.visual(images)
         else:
@@ -58,6 +56,17 @@ class ScenesBackbone(nn.Module):
             dense=F.normalize(dense, dim=-1).permute(0, 3, 1, 2),
             pooled=F.normalize(native.flatten(1, 2).mean(dim=1), dim=-1),
         )
+
+    def encode_dense(self, images: torch.Tensor) -> torch.Tensor:
+        """`encode_images(images).dense` without the pooled vector, which is half of the work: B×D×h×w."""
+        self._check(images)
+        # B×h×w×D -> B×D×h×w
+        return F.normalize(self.visual(images, value_only=self.info.dense == "value"), dim=-1).permute(0, 3, 1, 2)
+
+    def _check(self, images: torch.Tensor) -> None:
+        height, width = images.shape[-2:]
+        if height % self.info.patch or width % self.info.patch:
+            raise ValueError(f"picture sides must be multiples of {self.info.patch}, got {height}x{width}")
 
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
         """Encode K texts into K×D, not normalised. Unknown words share one untrained row: ask `unknown_words` first."""

@@ -139,3 +139,10 @@ def test_a_card_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, part:
     (tmp_path / "ttd.json").write_text(text)
     with pytest.raises(WeightsError, match=part):
         read_card(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["clip", "scenes"])
+def test_dense_features_alone_are_those_of_the_whole_encoding(name: str) -> None:
+    backbone = MODELS[name]()
+    pictures = torch.randn(2, 3, 64, 80, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(backbone.encode_dense(pictures), backbone.encode_images(pictures).dense)

@@ -51,9 +51,9 @@ def map_distance(
             return F.binary_cross_entropy_with_logits(scale * cosines + bias, targets, reduction="none")
         return F.binary_cross_entropy(cosines.clamp(CLIP, 1 - CLIP), targets, reduction="none")
     if kind == "mse":
-        return (reading.maps(cosines) - targets).square()
+        return (reading.read(cosines) - targets).square()
     if kind == "l1":
-        return (reading.maps(cosines) - targets).abs()
+        return (reading.read(cosines) - targets).abs()
     raise UsageError(f"unknown distance {kind!r}", hint=f"one of {', '.join(DISTANCES)}")
 
 

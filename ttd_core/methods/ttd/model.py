@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ttd_core.errors import UsageError
 from ttd_core.methods.ttd.config import TtdConfig
 from ttd_core.methods.ttd.losses import distill_loss, map_distance, tag_loss
 from ttd_core.methods.ttd.monitors import map_monitors
@@ -119,7 +120,7 @@ class TtdTraining(nn.Module):
         words, captions = self.cosines(pictures, texts)
         config, valid = self.config, texts.valid.to(words.device)
         selected = select_words(words, valid, self.reading, config.threshold, config.keep_best)
-        targets = word_targets(self.reading.maps(words), selected)
+        targets = word_targets(self.reading.read(words), selected)
         affine = (self.affine_scale, self.affine_bias)
         losses = {}
         if config.tag_weight:
@@ -137,8 +138,10 @@ class TtdTraining(nn.Module):
     def cosines(self, pictures: torch.Tensor, texts: TextBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Similarity maps of the words, B×K×h×w, and of the captions, B×h×w. Differentiable."""
         backbone: Backbone = self.backbone  # type: ignore[assignment]
+        encode = getattr(backbone, "encode_dense", None)  # those that have it save the pooled vector
         # B×D×h×w
-        dense = F.normalize(backbone.encode_images(pictures).dense.float(), dim=1)
+        found = backbone.encode_images(pictures).dense if encode is None else encode(pictures)
+        dense = F.normalize(found.float(), dim=1)
         device = dense.device
         captions = F.normalize(backbone.encode_texts(texts.captions).float(), dim=-1)[texts.caption_rows.to(device)]
         caption_maps = torch.einsum("bdhw,bd->bhw", dense, captions)
@@ -148,7 +151,18 @@ class TtdTraining(nn.Module):
         return torch.einsum("bdhw,bkd->bkhw", dense, words), caption_maps
 
 
-def map_reading(info: ModelInfo, calibration: str | None = None, logit_scale: float | None = None) -> MapReading:
-    """How a model's maps are read: its own calibration unless another one is asked for."""
+def map_reading(
+    info: ModelInfo, calibration: str | None = None, logit_scale: float | None = None, maps: str | None = None
+) -> MapReading:
+    """How a model's maps are read: as it says itself unless asked otherwise.
+
+    Raises:
+        UsageError: sigmoids are asked of a model that has no scale and bias for them.
+    """
     how = calibration or info.calibration
-    return MapReading(how, logit_scale or info.logit_scale, info.sigmoid_scale, info.sigmoid_bias)
+    if "sigmoid" in (how, maps) and info.sigmoid_scale is None:
+        raise UsageError(
+            f"sigmoid maps need a learned scale and bias, and {info.name} has none",
+            hint="use --calibration softmax and --maps cosine",
+        )
+    return MapReading(how, logit_scale or info.logit_scale, info.sigmoid_scale, info.sigmoid_bias, maps)

@@ -18,23 +18,26 @@ class MapReading:
         calibration: `softmax` over a caption's words at every place, or `sigmoid` for models with learned scale and
             bias.
         logit_scale: factor of the softmax.
-        sigmoid_scale, sigmoid_bias: of the sigmoid reading.
+        sigmoid_scale, sigmoid_bias: of the sigmoid reading; None where the model has none.
+        maps: what distillation works on, `cosine` or `sigmoid`; None takes sigmoids where they also select.
     """
 
     calibration: str = "softmax"
     logit_scale: float = 100.0
     sigmoid_scale: float | None = None
     sigmoid_bias: float | None = None
+    maps: str | None = None
 
     @property
     def sigmoid(self) -> tuple[float, float] | None:
-        """Scale and bias where the model's maps are sigmoids, else None."""
-        if self.calibration != "sigmoid" or self.sigmoid_scale is None or self.sigmoid_bias is None:
+        """Scale and bias where the maps S are sigmoids, None where they are the cosines."""
+        wanted = self.maps == "sigmoid" or (self.maps is None and self.calibration == "sigmoid")
+        if not wanted or self.sigmoid_scale is None or self.sigmoid_bias is None:
             return None
         return self.sigmoid_scale, self.sigmoid_bias
 
-    def maps(self, cosines: torch.Tensor) -> torch.Tensor:
-        """The maps S that distillation works on: sigmoids where the model learned them, else the cosines."""
+    def read(self, cosines: torch.Tensor) -> torch.Tensor:
+        """The maps S that distillation works on: sigmoids or cosines."""
         if self.sigmoid is None:
             return cosines
         scale, bias = self.sigmoid
