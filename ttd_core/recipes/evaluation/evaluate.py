@@ -13,7 +13,7 @@ from ttd_core.recipes.evaluation.merge import copy_rows, merged_options, open_sh
 from ttd_core.recipes.evaluation.plan import Plan, choose_task, make_plan, open_data
 from ttd_core.recipes.evaluation.published import published_row
 from ttd_core.recipes.evaluation.recorded import answers_digest, start_run
-from ttd_core.recipes.evaluation.result import FILE, read_result, result_object, without_nan, write_result
+from ttd_core.recipes.evaluation.result import FILE, beside, read_result, result_object, without_nan, write_result
 from ttd_core.recipes.evaluation.scenes_run import asks_for_tables, run_tables
 from ttd_core.recipes.evaluation.task import Setting, Task
 from ttd_core.recipes.evaluation.tasks import file_answers, make_task
@@ -21,7 +21,11 @@ from ttd_core.recipes.evaluation.tasks import file_answers, make_task
 if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
     from ttd_core.recipes.evaluation.options import EvaluateOptions
+    from ttd_core.recipes.evaluation.summary import Summary
     from ttd_core.runs import RunDirectory
+
+SAMPLES = "samples.jsonl"
+PAGE = "report.html"
 
 
 def run_evaluation(
@@ -52,12 +56,15 @@ def run_evaluation(
         report.warning(notice)
     plan = make_plan(options, benchmark, None if answers is None else answers.keys, report)
     with start_run(options, plan.task, plan.digest, command_line) as run:
+        task = make_task(Setting(options, benchmark, report, run, cache), plan.task, answers)
         if run.status == "done":
             report.info(f"already done: {run.path} (--overwrite starts anew)")
-            return read_result(run.path), run.path
+            row = None if options.recipe is None else published_row(options.recipe)
+            result = beside(read_result(run.path), options.recipe, row)
+            _write_files(options, plan, task, result, run, report, anew=False)
+            return result, run.path
         if run.resumed:
             report.info(f"going on with {run.path}: {run.done} done before")
-        task = make_task(Setting(options, benchmark, report, run, cache), plan.task, answers)
         skipped = copy_rows(shards, run) if shards else record_rows(options, plan, task, run, report)
         return conclude(options, plan, task, run, skipped, report), run.path
 
@@ -79,19 +86,34 @@ def conclude(
     hashes = {"samples": plan.digest, "predictions": answers_digest(options)}
     result = result_object(options, plan.task, summary, counts, run, row, hashes)
     write_result(run.product(FILE), result)
-    if options.per_sample:
-        _write_samples(task, run)
-    if options.report:
-        from ttd_core.recipes.evaluation.page import write_evaluation_page
-
-        write_evaluation_page(options, plan, task, summary, result, run, report)
+    _write_files(options, plan, task, result, run, report, summary)
     failed = skipped > 0 and not options.keep_going
     run.finish("failed" if failed else "done", {"done": run.done, "skipped": skipped})
     return result
 
 
+def _write_files(
+    options: EvaluateOptions,
+    plan: Plan,
+    task: Task,
+    result: dict[str, Any],
+    run: RunDirectory,
+    report: Reporter,
+    summary: Summary | None = None,
+    anew: bool = True,
+) -> None:
+    """What was asked for besides `metrics.json`; a finished run only lacks what nobody asked for before."""
+    if options.per_sample and (anew or not (run.path / SAMPLES).exists()):
+        _write_samples(task, run)
+    if options.report and (anew or not (run.path / PAGE).exists()):
+        from ttd_core.recipes.evaluation.page import write_evaluation_page
+
+        found = task.summary(run.rows()) if summary is None else summary
+        write_evaluation_page(options, plan, task, found, result, run, report)
+
+
 def _write_samples(task: Task, run: RunDirectory) -> None:
     """`samples.jsonl`: one line per sample with its own figures, null where nothing was counted."""
-    with atomic_path(run.product("samples.jsonl")) as temporary, temporary.open("w", encoding="utf-8") as stream:
+    with atomic_path(run.product(SAMPLES)) as temporary, temporary.open("w", encoding="utf-8") as stream:
         for row in run.rows():
             stream.write(json.dumps(without_nan({"key": row["key"], **task.figures(row)})) + "\n")

@@ -100,6 +100,21 @@ def read_result(folder: Path) -> dict[str, Any]:
     return dict(result)
 
 
+def beside(result: Mapping[str, Any], recipe: str | None, row: PublishedRow | None) -> dict[str, Any]:
+    """A result as read back, beside the published row that is asked for now; a run's name does not depend on it.
+
+    Args:
+        result: see `result_object`.
+        recipe: name of the row.
+        row: the row itself, None without.
+    """
+    metrics = {
+        key: {name: part for name, part in metric.items() if name != "published"} | _published(key, row)
+        for key, metric in result["metrics"].items()
+    }
+    return {**result, "recipe": recipe, "metrics": metrics, "options": {**result["options"], "recipe": recipe}}
+
+
 def figures_of(result: Mapping[str, Any]) -> dict[str, float | None]:
     """Every figure that `--expect` may name: the metrics, and in the scenes tables the rows' own."""
     found = {key: metric["value"] for key, metric in result["metrics"].items()}
@@ -108,11 +123,12 @@ def figures_of(result: Mapping[str, Any]) -> dict[str, float | None]:
 
 def _metric(key: str, value: float, row: PublishedRow | None) -> dict[str, Any]:
     unit, higher, _ = METRICS[key]
-    metric: dict[str, Any] = {"value": without_nan(float(value)), "unit": unit, "higher_is_better": higher}
+    return {"value": without_nan(float(value)), "unit": unit, "higher_is_better": higher} | _published(key, row)
+
+
+def _published(key: str, row: PublishedRow | None) -> dict[str, Any]:
     figure = None if row is None else row.published.get(key)
-    if figure is not None:
-        metric["published"] = {"value": figure.value, "tolerance": figure.tolerance}
-    return metric
+    return {} if figure is None else {"published": {"value": figure.value, "tolerance": figure.tolerance}}
 
 
 def without_nan(value: Any) -> Any:

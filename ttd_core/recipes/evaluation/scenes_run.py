@@ -55,7 +55,12 @@ def run_tables(
     with start_run(options, TASK, digest, command_line) as run:
         if run.status == "done":
             report.info(f"already done: {run.path} (--overwrite starts anew)")
-            return read_result(run.path), run.path
+            result = read_result(run.path)
+            if options.report and not (run.path / "report.html").exists():
+                from ttd_core.recipes.evaluation.page import write_tables_page
+
+                write_tables_page(options, result, run)
+            return result, run.path
         from ttd_core.recipes.evaluation.scenes_tables import scenes_tables
         from ttd_core.recipes.session import open_session
 
@@ -107,7 +112,7 @@ def _word(text: str) -> str:
 
 
 def _refuse_unused(options: EvaluateOptions) -> None:
-    for key in changed_results(options):
+    for key in (*changed_results(options), *(("per_sample",) if options.per_sample else ())):
         if key not in _ALLOWED and not key.startswith("model."):
             flag = "--" + key.replace("_", "-")
             raise UsageError(
