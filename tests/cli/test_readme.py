@@ -23,7 +23,7 @@ from ttd_core.recipes.evaluation.summary import METRICS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EVALUATION = (ROOT / "docs" / "evaluate.md").read_text(encoding="utf-8")
-NOT_HERE = ("photo.jpg", "tcl.pth", "docker", "source ", "make ", "ttd train --method clip", "/data", " my-")
+NOT_HERE = ("photo.jpg", "tcl.pth", "docker", "source ", "make ", "ttd train --method clip", "/data", " my-", "/RUN")
 FEW, FULL = " --limit 4", re.compile(r"--(list|pred|merge|shard)\b")
 """Evaluations in examples look at a few samples here; what they find on all of them is held elsewhere."""
 
