@@ -24,6 +24,7 @@ from ttd_core.recipes.scenes_measure import scenes_probe
 from ttd_core.recipes.scenes_pairs import CaptionedPictures, training_scenes
 from ttd_core.scenes.captions import CaptionStyle
 from ttd_core.scenes.dataset import find_split
+from ttd_core.training.distributed import Processes
 from ttd_core.training.loop import Bookkeeping, LoopSettings, Share, Stage, StepLosses, run_stage
 from ttd_core.training.pairs import Batch, PairSet, draw_batch
 
@@ -114,13 +115,15 @@ class TrainResult:
     cpu_seconds: float
 
 
-def train_clip(config: TrainConfig, out_dir: Path, report: Reporter) -> TrainResult:
+def train_clip(config: TrainConfig, out_dir: Path, report: Reporter, processes: Processes | None = None) -> TrainResult:
     """Train the scenes model and write its weights; an interrupted training goes on where it stopped.
 
     Args:
         config: all options.
         out_dir: receives checkpoints, `log.jsonl`, `scenes.safetensors` and, with its options, `scenes.json`.
         report: told about progress.
+        processes: those that train together, None for this one alone; each contrasts its own share of a batch, and the
+            main one alone writes.
 
     Raises:
         UsageError: options that contradict each other.
@@ -135,8 +138,10 @@ def train_clip(config: TrainConfig, out_dir: Path, report: Reporter) -> TrainRes
     backbone = ScenesBackbone(config.architecture, words, info)
     trainer = ContrastiveTraining(backbone.visual, backbone.text, config.architecture.embed, config.losses)
     books = Bookkeeping(out_dir, _fingerprint(config), save_every=config.save_every)
+    processes = processes or Processes()
     settings = LoopSettings(
         seed=config.seed,
+        processes=processes,
         precision="bf16" if config.bfloat16 else "fp32",
         validate_every=config.probe_every or config.steps,
     )
@@ -146,10 +151,11 @@ def train_clip(config: TrainConfig, out_dir: Path, report: Reporter) -> TrainRes
         losses = _Losses(trainer, pairs, config, gated)
         seconds += run_stage(trainer, stage, losses, books, report, probe, settings).cpu_seconds
     weights = out_dir / "scenes.safetensors"
-    report.info("choosing scale and thresholds on scenes:val")
-    save_scenes_weights(calibrate_scenes(backbone, config.calibration_scenes), weights)
+    if processes.main:
+        report.info("choosing scale and thresholds on scenes:val")
+        save_scenes_weights(calibrate_scenes(backbone, config.calibration_scenes), weights)
+        _describe(config, backbone, seconds, out_dir / "scenes.json")
     count = sum(parameter.numel() for parameter in backbone.parameters())
-    _describe(config, backbone, seconds, out_dir / "scenes.json")
     return TrainResult(weights, out_dir / f"{stage.name}.pt", out_dir / "log.jsonl", count, seconds)
 
 
