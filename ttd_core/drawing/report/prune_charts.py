@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from ttd_core.atomic import write_bytes
 from ttd_core.drawing.report.svg import FAINT, FIRST, INK, LINE, SECOND, drawing, saved_figure
 
-BINS = 80
+MOST_BINS = 80
 
 
 @dataclass(frozen=True)
@@ -47,20 +47,21 @@ def score_bins(scores: np.ndarray, ranked: np.ndarray, kept: np.ndarray, cut: fl
         cut: lowest score that is kept.
     """
     scored = np.isfinite(scores)
-    edges = _edges(float(scores[scored].min()), float(scores[scored].max()), cut)
+    bins = min(MOST_BINS, 12 + int(2 * np.sqrt(scored.sum())))  # few samples in fine bins look like a comb
+    edges = _edges(float(scores[scored].min()), float(scores[scored].max()), cut, bins)
     above, below, other = (
         np.histogram(scores[chosen], edges)[0] for chosen in (kept, ranked & ~kept, scored & ~ranked)
     )
     return ScoreBins(edges, above, below, other, cut)
 
 
-def _edges(low: float, high: float, cut: float) -> np.ndarray:
-    """About `BINS` equal bins over low..high, moved so that the cut falls between two."""
-    step = (high - low) / BINS
+def _edges(low: float, high: float, cut: float, bins: int) -> np.ndarray:
+    """About `bins` equal bins over low..high, moved so that the cut falls between two."""
+    step = (high - low) / bins
     if step < 1e-6:  # all scores alike, or nearly
         return np.linspace(low - 0.01, high + 0.01, 4)
     if not low < cut < high:
-        return np.linspace(low, high, BINS + 1)
+        return np.linspace(low, high, bins + 1)
     below, above = int(np.ceil((cut - low) / step)), int(np.ceil((high - cut) / step))
     return cut + step * np.arange(-below, above + 1)
 

@@ -111,7 +111,7 @@ def printed_rows(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, st
         ("Samples", samples),
         ("Dropped", dropped),
         (
-            f"Scores of {found['model']}",
+            f"Scores (model {found['model']})",
             [("lowest kept" if rule["name"] != "min_score" else "kept from", cut), *scores],
         ),
     ]

@@ -171,7 +171,7 @@ def _draw(
     )
     said = spelled_rule(rule["name"], rule["value"])
     unscored = counts["samples"] - counts["scored"]
-    detail = said + (f"; {unscored:,} samples without a score are not drawn" if unscored else "")
+    detail = said + (f"; without a score and not drawn: {unscored:,}" if unscored else "")
     bins = score_bins(collected.merged.scores, choice.ranked, choice.kept, float(choice.threshold))
     write_score_histogram(run.product(HISTOGRAM), bins, headline, (detail,))
     neighbours = [Neighbour(each.caption, each.score, each.kept, pictures.get((each.shard, each.key))) for each in near]
