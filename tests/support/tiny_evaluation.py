@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tests.support.tiny_sets import write_mask, write_picture, write_text
+from ttd_core.data.benchmarks.types import BenchmarkSample, OpenedBenchmark, Truth
+from ttd_core.errors import DataError
 
 ELSEWHERE = ("environment", "run_id", "shard")
 """Parts of `metrics.json` that say where and how, and not what came out."""
@@ -58,3 +62,28 @@ def draw_answers(folder: Path, count: int = 7, size: tuple[int, int] = (16, 24))
 def write_rows(path: Path, rows: Mapping[str, Mapping[str, Any]]) -> Path:
     """JSON Lines with a key each."""
     return write_text(path, "".join(json.dumps({"key": key, **row}) + "\n" for key, row in rows.items()))
+
+
+@dataclass(frozen=True)
+class Awkward:
+    """Reads numbers; some are refused, one ends the process that reads it."""
+
+    refused: tuple[int, ...] = ()
+    deadly: int | None = None
+
+    def __call__(self, sample: BenchmarkSample) -> tuple[int, int]:
+        if sample.source == self.deadly:
+            os._exit(7)
+        if sample.source in self.refused:
+            raise DataError(f"{sample.key} cannot be read", hint="look at it")
+        return sample.source, os.getpid()
+
+
+@dataclass(frozen=True)
+class DeadlyBenchmark(OpenedBenchmark):
+    """A data set whose third truth ends the process."""
+
+    def truth(self, sample: BenchmarkSample, size: tuple[int, int] | None = None) -> Truth:
+        if sample.source == 2:
+            os._exit(7)
+        return Truth(tags=("dog",), notices=(f"{sample.key} looks odd",))

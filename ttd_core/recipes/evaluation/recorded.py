@@ -13,6 +13,7 @@ from ttd_core.config import changed_results, result_mapping, to_mapping
 from ttd_core.errors import DataError, UsageError, WeightsError
 from ttd_core.recipes.contents import by_content, local_weights
 from ttd_core.recipes.evaluation.options import EvaluateOptions
+from ttd_core.recipes.model_options import ModelOptions
 from ttd_core.runs import RunDirectory, RunName, combined, digest_files, input_name, open_run, run_id
 
 _NAMED = {
@@ -40,9 +41,11 @@ def start_run(options: EvaluateOptions, task: str, samples_sha256: str, command_
         WeightsError, DataError: a file that the options name is missing or cannot be read.
     """
     _refuse_inputs(options)
+    kept: dict[str, Any] = to_mapping(replace(options, overwrite=False, expect=None))
+    if options.pred is not None:  # no model is asked: the weights that a recipe names need not be there
+        options = replace(options, model=ModelOptions())
     weights = local_weights(options.answers(masks=False))
     content = _content(options, weights)
-    kept: dict[str, Any] = to_mapping(replace(options, overwrite=False, expect=None))
     return open_run(
         Path(options.run_root),
         "evaluate",
