@@ -8,6 +8,7 @@ frozen and freed as the training goes.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -114,8 +115,10 @@ class Processes:
         if self.count == 1:
             return
         for tensor in (*model.parameters(), *model.buffers()):
+            sent = tensor.detach().contiguous()  # a filter may lie channels last, which cannot be sent
             with _exchange():
-                torch.distributed.broadcast(tensor.detach(), src=0)
+                torch.distributed.broadcast(sent, src=0)
+            tensor.detach().copy_(sent)
 
 
 @contextmanager
@@ -152,8 +155,9 @@ def _exchange(failure: str = "another process of this training has ended") -> It
     try:
         yield
     except RuntimeError as error:  # the family of torch.distributed's own errors
+        said = re.sub(r"^\[[^]]*\] ", "", str(error).strip().splitlines()[0])  # without the line of its source
         raise RunError(
-            f"{failure}: {str(error).strip().splitlines()[0]}",
+            f"{failure}: {said.split('. ')[0]}",
             hint="see what that process said; the same command with all processes goes on from the last checkpoint",
         ) from error
 

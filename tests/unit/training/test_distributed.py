@@ -68,7 +68,7 @@ def test_an_address_where_nobody_can_meet_is_refused() -> None:
 
 def test_what_goes_wrong_between_processes_is_a_run_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> None:
-        raise RuntimeError("Connection closed by peer [127.0.0.1]:1234\nand a stack")
+        raise RuntimeError("[/a/b.cc:5] Connection closed by peer [127.0.0.1]:1234. See the logs.\nand a stack")
 
     monkeypatch.setattr(torch.distributed, "all_reduce", fails)
     with pytest.raises(RunError, match=r"another process of this training has ended: Connection closed by peer \S+$"):

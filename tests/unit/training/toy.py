@@ -31,11 +31,13 @@ class Toy(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.base = nn.Linear(4, 4).requires_grad_(False)
-        self.late = nn.Linear(4, 4).requires_grad_(False)
+        late = nn.Conv2d(2, 4, (2, 1)).requires_grad_(False)
+        self.late = late.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(4, 2))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.late(self.base(x).relu()))
+        cells = self.base(x).relu().view(-1, 2, 2, 1)
+        return self.head(self.late(cells).flatten(1))
 
 
 def batch(step: int) -> torch.Tensor:
