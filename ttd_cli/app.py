@@ -40,7 +40,7 @@ app.command(rich_help_panel=USE)(tags)
 app.command(rich_help_panel=USE)(masks)
 app.command(rich_help_panel=USE)(demo)
 app.command(rich_help_panel=USE)(evaluate)
-app.command(rich_help_panel=MAKE, context_settings=PLANNED)(preprocess)
+app.command(rich_help_panel=MAKE)(preprocess)
 app.command(rich_help_panel=MAKE)(prune)
 app.command(rich_help_panel=MAKE)(train)
 

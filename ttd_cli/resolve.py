@@ -13,9 +13,10 @@ from ttd_core.errors import UsageError
 from ttd_core.recipes.checks import not_empty
 from ttd_core.recipes.evaluation.options import EvaluateOptions
 from ttd_core.recipes.options import CommonOptions, ModelOptions
+from ttd_core.recipes.preprocess.options import PreprocessOptions
 from ttd_core.recipes.train_run import TrainOptions
 
-Chosen = TypeVar("Chosen", bound=CommonOptions | EvaluateOptions | TrainOptions)
+Chosen = TypeVar("Chosen", bound=CommonOptions | EvaluateOptions | PreprocessOptions | TrainOptions)
 
 _NO_SETTINGS = ("config", "quiet", "verbose", "list_")
 """Parameters of commands that are no settings."""
@@ -58,13 +59,13 @@ def resolve_over(context: typer.Context, kind: type[Chosen], command: str, base:
         if name not in _NO_SETTINGS and (base is None or is_typed(context, name))
     }
     values = _parsed(typed)
-    has_model = issubclass(kind, CommonOptions | EvaluateOptions)
+    has_model = issubclass(kind, CommonOptions | EvaluateOptions | PreprocessOptions)
     model = {name: values.pop(name) for name in list(values) if has_model and name in _MODEL_FIELDS}
     if base is None:
         if has_model:
             values["model"] = ModelOptions(**model)
         return kind(**values)
-    if isinstance(base, (CommonOptions, EvaluateOptions)):
+    if isinstance(base, (CommonOptions, EvaluateOptions, PreprocessOptions)):
         values["model"] = dataclasses.replace(base.model, **model)
     return dataclasses.replace(base, **values)
 

@@ -6,6 +6,7 @@ A shard carries its names compressed (a few bytes each), so a folder of millions
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zlib
@@ -43,6 +44,13 @@ class FolderPairs:
     records: Path | None
     shards: tuple[PairShard, ...]
     rows: int | None = None
+
+    def digest(self) -> str:
+        """What tells other data apart: the names of the pictures, and where they lie."""
+        digest = hashlib.sha256(os.path.realpath(self.images).encode("utf-8", "surrogateescape"))
+        for shard in self.shards:
+            digest.update(zlib.decompress(shard.source))
+        return digest.hexdigest()
 
     def read(self, shard: PairShard) -> Iterator[Pair | BadPair]:
         """The pictures of a shard in their order; see `PairSource.read`."""

@@ -6,6 +6,8 @@ row, since quoted values may hold line breaks. No row is kept in memory.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +22,7 @@ from ttd_core.data.pairs import BAD_ROW, NO_CAPTION, NO_PICTURE, BadPair, Pair, 
 from ttd_core.data.parquet import read_parquet
 from ttd_core.data.rows import BadRow, Columns, RowError, RowReader
 from ttd_core.errors import DataError
+from ttd_core.runs import digest_files
 from ttd_core.types import Sample
 
 ROWS = 2000
@@ -74,6 +77,11 @@ class ListPairs:
     header: bytes
     shards: tuple[PairShard, ...]
     rows: int | None = None
+
+    def digest(self) -> str:
+        """What tells other data apart: the content of the list, and where its pictures lie."""
+        content = digest_files([self.path]) or ""
+        return hashlib.sha256(f"{content} {os.path.realpath(self.root)}".encode("utf-8", "surrogateescape")).hexdigest()
 
     def read(self, shard: PairShard) -> Iterator[Pair | BadPair]:
         """The rows of a shard in their order; see `PairSource.read`.

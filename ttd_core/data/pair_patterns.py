@@ -74,7 +74,8 @@ def _choices(inside: str, pattern: str) -> Iterator[str]:
     first, last = int(limits[1]), int(limits[2])
     if last < first or last - first >= MAX_PATHS:
         raise UsageError(
-            f"--data {show(pattern)}: {{{inside}}} counts from {first} to {last}, expected at most {MAX_PATHS:,} upwards"
+            f"--data {show(pattern)}: {{{inside}}} counts from {first} to {last}, expected upwards",
+            f"at most {MAX_PATHS:,} numbers, e.g. {{00000..01242}}",
         )
     width = len(limits[1]) if limits[1].startswith("0") or len(limits[1]) == len(limits[2]) else 0
     yield from (f"{number:0{width}d}" for number in range(first, last + 1))

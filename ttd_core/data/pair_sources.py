@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -56,9 +57,20 @@ class JoinedPairs:
         counts = [getattr(part, "rows", None) for part in self.parts]
         return None if None in counts else sum(count for count in counts if count is not None)
 
+    def digest(self) -> str:
+        """What tells other data apart: the digests of the parts."""
+        return hashlib.sha256(" ".join(source_digest(part) for part in self.parts).encode()).hexdigest()
+
     def read(self, shard: PairShard) -> Iterator[Pair | BadRow]:
         """See `PairSource.read`."""
         return self.parts[self._owner[shard.name]].read(shard)
+
+
+def source_digest(source: PairSource) -> str:
+    """What tells the data of two sources apart; of one that does not say, the names of its shards."""
+    say = getattr(source, "digest", None)
+    names = "\n".join(shard.name for shard in source.shards) if say is None else ""
+    return str(say()) if say is not None else hashlib.sha256(names.encode()).hexdigest()
 
 
 def open_pairs(data: str, root: Path | None = None, columns: Columns | None = None) -> PairSource:

@@ -13,6 +13,7 @@ The rules:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -58,6 +59,11 @@ class TarPairs:
     name: str
     shards: tuple[PairShard, ...]
     rows: int | None = None
+
+    def digest(self) -> str:
+        """What tells other data apart: the folders of the archives. Archives may come and go, see `state`."""
+        folders = sorted({os.path.realpath(os.path.dirname(shard.source)) for shard in self.shards})
+        return hashlib.sha256("\n".join(folders).encode("utf-8", "surrogateescape")).hexdigest()
 
     def read(self, shard: PairShard) -> Iterator[Pair | BadPair]:
         """The samples of an archive in their order; see `PairSource.read`.
