@@ -15,7 +15,7 @@ TaskOption = Annotated[
     typer.Option(
         "--task",
         metavar="NAME",
-        help="tags, text (the caption's mask), masks, classification, bias.",
+        help="What to measure: tags, text (the caption's mask), masks, classification, bias.",
         show_default="the data's first",
         rich_help_panel=o.INPUT,
     ),
@@ -25,26 +25,32 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="NAME|PATH",
-        help="scenes, scenes:test, voc2012, ... (see --list), or a folder or list of your own.",
+        help="scenes, scenes:test, voc2012:val, ... (see --list), or your own folder or list.",
         rich_help_panel=o.INPUT,
     ),
 ]
 RootOption = Annotated[
-    str | None, typer.Option("--root", metavar="FOLDER", help="Where the data set lies.", rich_help_panel=o.INPUT)
+    str | None,
+    typer.Option(
+        "--root", metavar="FOLDER", help="Folder the data set lies in, or one above it.", rich_help_panel=o.INPUT
+    ),
 ]
 PredOption = Annotated[
     str | None,
     typer.Option(
         "--pred",
         metavar="PATH",
-        help="Score finished answers: a run, a folder of label maps, a tags.jsonl, a tag file.",
+        help="Score finished answers instead of a model: a run, a folder of label maps, a list of tags or labels.",
         rich_help_panel=o.INPUT,
     ),
 ]
 TruthOption = Annotated[
     str | None,
     typer.Option(
-        "--truth", metavar="FILE", help="True tags or labels instead of the data set's own.", rich_help_panel=o.INPUT
+        "--truth",
+        metavar="FILE",
+        help="File of true tags or labels, in place of the data set's own.",
+        rich_help_panel=o.INPUT,
     ),
 ]
 LimitOption = Annotated[
@@ -56,7 +62,7 @@ AllowMissingOption = Annotated[
     typer.Option(
         "--allow-missing",
         metavar="",
-        help="Go on without samples that are not there; count them.",
+        help="Leave out samples or answers that are missing, and count them.",
         rich_help_panel=o.INPUT,
     ),
 ]
@@ -65,14 +71,17 @@ RecipeOption = Annotated[
     typer.Option(
         "--recipe",
         metavar="NAME",
-        help="A published row, e.g. ttd/voc2012; options typed here win.",
+        help="Settings of a published row, e.g. ttd/voc2012; options typed here win.",
         rich_help_panel=SCORE,
     ),
 ]
 ListOption = Annotated[
     bool,
     typer.Option(
-        "--list", metavar="", help="Show data sets, published rows, and what is missing here.", rich_help_panel=SCORE
+        "--list",
+        metavar="",
+        help="Show data sets and published rows; with --recipe what that row needs.",
+        rich_help_panel=SCORE,
     ),
 ]
 ExpectOption = Annotated[
@@ -80,7 +89,7 @@ ExpectOption = Annotated[
     typer.Option(
         "--expect",
         metavar="[METRIC=VALUE:TOLERANCE]",
-        help="Exit with 5 if a figure lies outside; alone, the recipe's own figures.",
+        help="Exit with 5 if a figure lies outside, e.g. f1=82.8:0.3; alone: the recipe's figures.",
         rich_help_panel=SCORE,
     ),
 ]
@@ -89,7 +98,7 @@ ClassNamesOption = Annotated[
     typer.Option(
         "--class-names",
         metavar="FILE",
-        help="Texts per class, a line each, synonyms by commas.",
+        help="One line per class without background: its text, synonyms after commas.",
         show_default="the data's names",
         rich_help_panel=SCORE,
     ),
@@ -105,7 +114,7 @@ DifficultOption = Annotated[
     typer.Option(
         "--difficult",
         metavar="NAME",
-        help="VOC's difficult objects: positive, negative or ignore.",
+        help="Count VOC's difficult objects as positive, negative, or not at all (ignore).",
         rich_help_panel=SCORE,
     ),
 ]
@@ -114,35 +123,37 @@ AveragingOption = Annotated[
     typer.Option(
         "--averaging",
         metavar="NAME",
-        help="Classes in mIoU: present (in truth or answer), truth, or zero (all; absent ones are 0).",
+        help="Classes in the mean IoU: present in truth or answer, truth, or zero (all, absent ones as 0).",
         rich_help_panel=SCORE,
     ),
 ]
 PerSampleOption = Annotated[
     bool,
-    typer.Option("--per-sample", metavar="", help="Also samples.jsonl, a line per sample.", rich_help_panel=o.OUTPUT),
+    typer.Option(
+        "--per-sample", metavar="", help="Also write samples.jsonl, figures of every sample.", rich_help_panel=o.OUTPUT
+    ),
 ]
 ReportOption = Annotated[
     bool,
-    typer.Option("--report/--no-report", metavar="", help="Also report.html.", rich_help_panel=o.OUTPUT),
+    typer.Option("--report/--no-report", metavar="", help="Write report.html.", rich_help_panel=o.OUTPUT),
 ]
 WorkersOption = Annotated[
     int | None,
     typer.Option(
         "--workers",
         metavar="N",
-        help="Processes that decode files; 0 for none.",
+        help="Processes that decode pictures and truths; 0 for none.",
         show_default="by the amount of work",
         rich_help_panel=o.DEVICE,
     ),
 ]
 ShardOption = Annotated[
     str | None,
-    typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts.", rich_help_panel=o.RUN),
+    typer.Option("--shard", metavar="I/N", help="Score the I-th of N parts only.", rich_help_panel=o.RUN),
 ]
 MergeOption = Annotated[
     list[str] | None,
-    typer.Option("--merge", metavar="RUN", help="Put shards together; repeat it for each.", rich_help_panel=o.RUN),
+    typer.Option("--merge", metavar="RUN", help="Run of a shard; once for each, in any order.", rich_help_panel=o.RUN),
 ]
 
 
@@ -206,7 +217,7 @@ def evaluate(
     ttd evaluate --data scenes
     ttd evaluate --task tags --data scenes:test --scorer pixel --format json
     ttd evaluate --task text --data scenes:test --limit 50 --pamr
-    ttd evaluate --data scenes:test --limit 50 --expect f1=87:5
+    ttd evaluate --recipe scenes/hard-tags --expect
     ttd evaluate --list
 
     With data and weights at hand:

@@ -181,7 +181,8 @@ def _folder_files(path: Path) -> Answers[MaskFile]:
 def _check_order(path: Path, classes: ClassList) -> tuple[str, ...]:
     file = path / "classes.txt"
     if not file.is_file():
-        return (f"{show(path)}: no classes.txt, values are taken as indices into {classes.name}",)
+        first = f"0 is {classes.names[0]}, {len(classes.names) - 1} is {classes.names[-1]}"
+        return (f"{show(path)}: no classes.txt, values are taken as indices into {classes.name}: {first}",)
     names = [text.strip() for _, text in text_rows(file)]
     ours = [fold(name) for name in classes.names]
     for index, (name, our) in enumerate(zip(names, ours, strict=False)):

@@ -83,7 +83,7 @@ def conclude(
     summary = task.summary(run.rows())
     counts = {**plan.counts, "scored": run.done, "skipped": skipped}
     row = None if options.recipe is None else published_row(options.recipe)
-    hashes = {"samples": plan.digest, "predictions": answers_digest(options)}
+    hashes = {"samples": plan.listing, "predictions": answers_digest(options)}
     result = result_object(options, plan.task, summary, counts, run, row, hashes)
     write_result(run.product(FILE), result)
     _write_files(options, plan, task, result, run, report, summary)

@@ -83,6 +83,7 @@ def merged_options(options: EvaluateOptions, shards: Sequence[Shard]) -> Evaluat
                 hint="choose a folder of its own for the whole",
             )
     now = {name: getattr(options, name) for name in _OWN if name not in ("shard", "merge", "root")}
+    now["root"] = options.root if options.root is not None else shards[0].options.root
     return replace(shards[0].options, shard=None, merge=None, **now)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ class Plan:
             `planned` in this shard.
         digest: SHA-256 over keys, captions and the states of all files of the selected samples, whatever the shard; two
             evaluations with one digest are about the same truth.
+        listing: SHA-256 over keys and captions alone, the same on every machine.
     """
 
     benchmark: Benchmark
@@ -44,6 +45,7 @@ class Plan:
     samples: tuple[tuple[int, BenchmarkSample], ...]
     counts: dict[str, int]
     digest: str
+    listing: str
 
 
 def open_data(options: EvaluateOptions) -> Benchmark:
@@ -59,7 +61,8 @@ def open_data(options: EvaluateOptions) -> Benchmark:
         for flag, value in (("--root", options.root), ("--truth", options.truth)):
             if value is not None:
                 raise UsageError(f"{flag} does not go with --data scenes, which are drawn", hint=f"drop {flag}")
-        return open_scenes(options.data, split or "test", options.limit)
+        # the training split is long, and opening it draws every scene
+        return open_scenes(options.data, split or "test", options.limit if split == "train" else None)
     root = None if options.root is None else Path(options.root)
     benchmark = open_benchmark(options.data, root, None if options.truth is None else Path(options.truth))
     if isinstance(benchmark, CocoObjects):
@@ -134,7 +137,14 @@ def make_plan(
         "missing": len(absent_answers),
         "planned": len(chosen),
     }
-    return Plan(benchmark, task, chosen, counts, _digest(each for _, each in answered))
+    return Plan(
+        benchmark,
+        task,
+        chosen,
+        counts,
+        _digest(answered, _known),
+        _digest(answered, lambda sample: (sample.key, sample.caption)),
+    )
 
 
 def _refuse_twice(options: EvaluateOptions, samples: tuple[BenchmarkSample, ...]) -> None:
@@ -156,12 +166,15 @@ def _allow(options: EvaluateOptions, report: Reporter, missing: list[str], total
     report.warning(message)
 
 
-def _digest(samples: Iterable[BenchmarkSample]) -> str:
+def _digest(samples: Iterable[tuple[int, BenchmarkSample]], part: Callable[[BenchmarkSample], Any]) -> str:
     digest = hashlib.sha256()
-    for sample in samples:
-        known = (sample.key, sample.caption, _state(sample.image), _state(sample.source))
-        digest.update(repr(known).encode("utf-8", "surrogatepass") + b"\n")
+    for _, sample in samples:
+        digest.update(repr(part(sample)).encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()
+
+
+def _known(sample: BenchmarkSample) -> tuple[Any, ...]:
+    return sample.key, sample.caption, _state(sample.image), _state(sample.source)
 
 
 def _state(value: Any) -> Any:

@@ -155,7 +155,9 @@ def summary(rows: Iterable[Row]) -> Summary:
             areas.setdefault(tag, []).append(math.nan if area is None else area)
             hits.setdefault(tag, []).append(hit)
         quality[row["key"]] = caption_figures(row)["f1"]
-    metrics = _metrics(counts["selected"]) | {"map": percent(_mean(precisions))}
+    metrics = _metrics(counts["selected"])
+    if any(not math.isnan(score) for score, _, _ in scores):  # plain lists of tags have no order to judge
+        metrics["map"] = percent(_mean(precisions))
     if areas:
         metrics["pixel_auc"] = percent(_mean([value for found in areas.values() for value in found]))
         metrics["pointing"] = percent(_mean([float(hit) for found in hits.values() for hit in found]))
