@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ttd_core.atomic import atomic_path
 from ttd_core.config import canonical_json
 from ttd_core.data.files import open_regular, show
+from ttd_core.data.rows import Columns
 from ttd_core.data.scores import SUFFIX, arrow
 from ttd_core.errors import DataError
 from ttd_core.text.clean import printable
@@ -43,6 +44,7 @@ class Kept:
         folder: of the run.
         data: the data as `--data` of `ttd preprocess` named it.
         root: the folder that `data` is looked up in, None where it needs none.
+        columns: those of the list at `data`, where they have names of their own: `image`, `text`, `id`.
         count: kept samples of all shards.
         shards: how many samples each shard keeps, shards with none included.
         sha256: digest of `prune.json`, which names the digests of the scores and the rule: equal for equal choices.
@@ -51,6 +53,7 @@ class Kept:
     folder: Path
     data: str
     root: str | None
+    columns: Columns
     count: int
     shards: Mapping[str, int] = field(repr=False)
     sha256: str
@@ -98,7 +101,15 @@ def open_kept(folder: Path) -> Kept:
     values = _checked(found, path)
     shards = {each["shard"]: each["kept"] for each in values["shards"]}
     digest = hashlib.sha256(text).hexdigest()
-    return Kept(folder, values["data"], values["root"], sum(shards.values()), shards, digest)
+    return Kept(
+        folder,
+        values["data"],
+        values["root"],
+        Columns(**values.get("columns", {})),
+        sum(shards.values()),
+        shards,
+        digest,
+    )
 
 
 def _checked(found: object, path: Path) -> dict[str, Any]:
@@ -108,11 +119,17 @@ def _checked(found: object, path: Path) -> dict[str, Any]:
         version = printable(str(found.get("version")))[:20]
         raise DataError(f"{show(path)}: {SCHEMA} version {version}, expected {VERSION}", _ANEW)
     shards = found.get("shards")
+    columns = found.get("columns", {})
     named = isinstance(found.get("data"), str) and isinstance(found.get("root"), str | None)
+    named = named and isinstance(columns, dict) and all(map(_is_column, columns.items()))
     # a name becomes part of a path: nothing but what shards are called
     if not named or not isinstance(shards, list) or not all(map(_is_shard, shards)):
         raise DataError(f"{show(path)}: damaged", _ANEW)
     return found
+
+
+def _is_column(entry: tuple[str, object]) -> bool:
+    return entry[0] in ("image", "text", "id") and isinstance(entry[1], str)
 
 
 def _is_shard(each: object) -> bool:

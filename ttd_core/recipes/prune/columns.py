@@ -44,7 +44,7 @@ def collect(files: Sequence[ScoreFile], report: Reporter) -> Collected:
     """Read scores and captions of all shards: 12 bytes a row, and the keys of one shard at a time.
 
     Raises:
-        DataError: a file is damaged, or a key occurs twice in a shard.
+        DataError: a file is damaged, or two samples with a score share a key.
     """
     starts = np.cumsum([0, *(file.rows for file in files)])
     scores = np.empty(starts[-1], dtype=np.float32)
@@ -53,7 +53,8 @@ def collect(files: Sequence[ScoreFile], report: Reporter) -> Collected:
     for number, file in enumerate(report.track(files, len(files), "reading scores")):
         place = slice(starts[number], starts[number + 1])
         keys = _read(file, scores[place], captions[place], reasons)
-        order = _checked_order(keys, file)
+        order = key_order(keys)
+        _refuse_twice(keys, order[np.isfinite(scores[place][order])], file)
         scores[place] = scores[place][order]
         captions[place] = captions[place][order]
     return Collected(
@@ -130,20 +131,26 @@ def key_order(keys: pyarrow.ChunkedArray) -> np.ndarray:
     return np.asarray(pc.sort_indices(keys).to_numpy()).astype(np.int64)
 
 
-def _checked_order(keys: pyarrow.ChunkedArray, file: ScoreFile) -> np.ndarray:
-    """Like `key_order`, where every key is there once.
+def _refuse_twice(keys: pyarrow.ChunkedArray, order: np.ndarray, file: ScoreFile) -> None:
+    """Refuse two samples of one key, since a list of keys could not tell which of them is meant.
+
+    Args:
+        keys: of the shard, in reading order.
+        order: places of those with a score, by key; what has no score is never kept, whatever its key.
+        file: for the message.
 
     Raises:
-        DataError: a key occurs twice, so that a manifest could not tell which of the two is meant.
+        DataError: a key occurs twice.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    order = key_order(keys)
-    if len(order) > 1:
-        ordered = keys.take(pa.array(order)).combine_chunks()
-        same = pc.equal(ordered[1:], ordered[:-1])
-        if pc.any(same).as_py():
-            twice = ordered[pc.index(same, True).as_py()].as_py()
-            raise DataError(f"{show(file.path)}: the key {printable(twice)[:80]} occurs twice")
-    return order
+    if len(order) < 2:
+        return
+    ordered = keys.take(pa.array(order)).combine_chunks()
+    place = pc.index(pc.equal(ordered[1:], ordered[:-1]), True).as_py()
+    if place >= 0:
+        raise DataError(
+            f"{show(file.path)}: the key {printable(ordered[place].as_py())[:80]} occurs twice",
+            "keys are unique within a shard: mend the data, then score it anew",
+        )

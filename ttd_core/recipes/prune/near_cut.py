@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from ttd_core.data.images import load_picture
+from ttd_core.data.pair_sources import open_pairs
 from ttd_core.data.pairs import Pair, PairShard, PairSource
+from ttd_core.data.rows import Columns
 from ttd_core.errors import ImageError, TtdError
 from ttd_core.protocols import Reporter
 from ttd_core.recipes.prune.columns import Collected, key_order, read_keys
 from ttd_core.recipes.prune.ranking import Choice, best_rows, shown
 from ttd_core.recipes.prune.scores_run import ScoresRun
+from ttd_core.scenes.dataset import SPLITS, make_scene
 
 COUNT = 12
 """How many are shown on either side."""
@@ -74,7 +77,7 @@ def _texts(run: ScoresRun, collected: Collected, rows: Sequence[int]) -> dict[in
 
 
 def pictures_of(
-    samples: Sequence[NearSample], data: str, root: str | None, report: Reporter
+    samples: Sequence[NearSample], data: str, root: str | None, columns: Columns, report: Reporter
 ) -> dict[tuple[str, str], np.ndarray]:
     """The pictures of samples by shard and key, as far as they are there; shards are read up to the last one wanted.
 
@@ -82,13 +85,16 @@ def pictures_of(
         samples: whose pictures.
         data: as it was scored.
         root: where it lies.
+        columns: a list's columns.
         report: told where there are no pictures.
 
     Returns:
         H×W×3 uint8 each.
     """
+    if data.startswith("scenes:"):
+        return _drawn(samples)
     try:
-        source = _open(data, None if root is None else Path(root))
+        source = open_pairs(data, None if root is None else Path(root), columns)
         known = {shard.name: shard for shard in source.shards}
     except TtdError as error:
         report.info(f"the samples around the cut are shown without pictures: {error.message}")
@@ -104,10 +110,14 @@ def pictures_of(
     return pictures
 
 
-def _open(data: str, root: Path | None) -> PairSource:
-    from ttd_core.data.pair_sources import open_pairs
-
-    return open_pairs(data, root)
+def _drawn(samples: Sequence[NearSample]) -> dict[tuple[str, str], np.ndarray]:
+    """Scenes are drawn by the number in their key (`train-000012`) rather than looked for among thousands."""
+    pictures = {}
+    for sample in samples:
+        split, _, number = sample.key.rpartition("-")
+        if split in SPLITS and number.isdigit() and int(number) < SPLITS[split].length:
+            pictures[sample.shard, sample.key] = make_scene(split, int(number)).image
+    return pictures
 
 
 def _pictures(source: PairSource, shard: PairShard, wanted: set[str]) -> dict[str, np.ndarray]:

@@ -46,6 +46,7 @@ def outcome(
         "version": VERSION,
         "data": run.metadata.data,
         "root": options.root if options.root is not None else run.metadata.root,
+        "columns": {role: name for role in ("image", "text", "id") if (name := getattr(run.columns, role)) is not None},
         "model": run.metadata.model,
         "model_sha256": run.metadata.model_sha256,
         "settings": run.metadata.settings,

@@ -113,7 +113,7 @@ def _prune(
     near = near_cut(scores, collected, choice)
     found["near_cut"] = to_json(near)
     _write_shards(scores, collected, choice, run, report)
-    pictures = pictures_of(near, found["data"], found["root"], report) if options.pictures else {}
+    pictures = pictures_of(near, found["data"], found["root"], scores.columns, report) if options.pictures else {}
     _draw(run, found, collected, choice, near, pictures)
     write_text(run.product(MANIFEST), json.dumps(found, indent=1, ensure_ascii=True, allow_nan=False) + "\n")
     run.record(_RESULT, {"files": {"manifest": MANIFEST, "histogram": HISTOGRAM, "cut": CUT}})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ttd_core.data.files import show
+from ttd_core.data.rows import Columns
 from ttd_core.data.scores import SUFFIX, ScoreFile, ScoreMetadata, open_scores
 from ttd_core.errors import DataError, UsageError
 from ttd_core.protocols import Reporter
@@ -33,6 +34,7 @@ class ScoresRun:
         files: by the name of their shards.
         metadata: what they share.
         complete: whether the run has ended well.
+        columns: those of the list that was scored, where they have names of their own.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class ScoresRun:
     files: tuple[ScoreFile, ...]
     metadata: ScoreMetadata
     complete: bool
+    columns: Columns = field(default_factory=Columns)
 
     def digests(self, report: Reporter) -> list[str]:
         """SHA-256 of every file, in their order.
@@ -77,7 +80,7 @@ def find_scores(folder: Path, allow_incomplete: bool, report: Reporter) -> Score
     metadata = _shared(files)
     if status != "done":
         report.warning(f"{run.name} has not ended well: only the {len(files)} shards scored so far are looked at")
-    return ScoresRun(run, str(manifest.get("run_id", run.name)), files, metadata, status == "done")
+    return ScoresRun(run, str(manifest.get("run_id", run.name)), files, metadata, status == "done", _columns(manifest))
 
 
 def _manifest(run: Path) -> dict[str, Any]:
@@ -97,6 +100,14 @@ def _manifest(run: Path) -> dict[str, Any]:
             hint="it takes the folder of a run of ttd preprocess",
         )
     return found
+
+
+def _columns(manifest: dict[str, Any]) -> Columns:
+    options = manifest.get("options")
+    named = (
+        {role: options.get(f"{role}_column") for role in ("image", "text", "id")} if isinstance(options, dict) else {}
+    )
+    return Columns(**{role: name for role, name in named.items() if isinstance(name, str)})
 
 
 def _score_files(run: Path, complete: bool) -> list[Path]:
@@ -135,9 +146,9 @@ def _shared(files: tuple[ScoreFile, ...]) -> ScoreMetadata:
     for file in files[1:]:
         if file.metadata != first.metadata:
             differing = [
-                f"{_WORDS[field.name]} {_word(file.metadata, field.name)}, not {_word(first.metadata, field.name)}"
-                for field in fields(ScoreMetadata)
-                if getattr(file.metadata, field.name) != getattr(first.metadata, field.name)
+                f"{word} {_word(file.metadata, name)}, not {_word(first.metadata, name)}"
+                for name, word in _WORDS.items()
+                if getattr(file.metadata, name) != getattr(first.metadata, name)
             ]
             raise DataError(
                 f"{show(file.path)}: scored with {'; '.join(differing)} as in {first.path.name}",
