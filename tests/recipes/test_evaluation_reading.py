@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from ttd_core.recipes.evaluation.options import EvaluateOptions
 from ttd_core.recipes.evaluation.reading import WORTH_WORKERS, read_all, worker_count
 from ttd_core.recipes.results import Skipped
 
+ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = [BenchmarkSample(f"{number:02d}", source=number) for number in range(12)]
 
 
@@ -38,6 +42,19 @@ def test_a_worker_that_dies_is_an_error_and_no_wait(workers: int) -> None:
     with pytest.raises(RunError, match="a worker process died while reading near 0") as caught:
         list(read_all(Awkward(deadly=2), SAMPLES, workers))
     assert caught.value.hint is not None and "--workers 0" in caught.value.hint
+
+
+def test_workers_do_not_outlive_a_killed_process() -> None:
+    code = (
+        "import os, signal; from ttd_core.data.benchmarks.types import BenchmarkSample;"
+        "from tests.support.tiny_evaluation import Awkward; from ttd_core.recipes.evaluation.reading import read_all;"
+        "reads = read_all(Awkward(), [BenchmarkSample(str(n), source=n) for n in range(12)], 2);"
+        "print(next(reads)[1][1] != os.getpid(), flush=True);"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    # standard output is a pipe that the workers hold too: its end is only seen when they are gone
+    killed = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, timeout=60, cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL and killed.stdout == "True\n"
 
 
 def test_workers_start_where_there_is_work() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -119,10 +120,19 @@ _read: Callable[[BenchmarkSample], Any] | None = None
 
 
 def _begin(read: Callable[[BenchmarkSample], Any]) -> None:
-    """What every worker does once: Ctrl-C is for the process that started it."""
+    """What every worker does once: Ctrl-C is for the process that started it, and without that one it ends."""
     global _read
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _read = read
+
+
+def _end_with_parent() -> None:
+    """A worker waits for work on a pipe that it also holds the other end of, so it would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(sample: BenchmarkSample) -> Any:
