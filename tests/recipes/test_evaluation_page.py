@@ -77,6 +77,16 @@ def test_the_page_of_every_task_is_whole_and_the_same_again(task: str, model: Mo
     assert (run / "bias.png").exists() == (task == "bias")
 
 
+def test_classes_that_occur_nowhere_are_no_bars(model: ModelOptions, tmp_path: Path) -> None:
+    run, html = evaluated(tmp_path, model, task="classification", limit=2)
+    classes = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["per_class"]
+    known = [row["name"] for row in classes if row["true"]]
+    page = PageReader(html)
+    assert sorted(found["title"] or "" for found in page.named("span") if found.get("class") == "name") == sorted(known)
+    text = text_of(page)
+    assert f"Occurs nowhere ({len(classes) - len(known)})" in text and "that occur nowhere as 0" in text
+
+
 def test_every_sample_says_what_was_kept_and_missed(model: ModelOptions, tmp_path: Path) -> None:
     run, html = evaluated(tmp_path, model, task="tags", per_sample=True)
     text = text_of(PageReader(html))
@@ -163,6 +173,10 @@ def test_a_caption_mask_stands_beside_the_trivial_ones() -> None:
     found = caption_remarks({"masks": {"caption": [30, 10, 20], "whole picture": [50, 50, 0]}}, OPTIONS, None)
     assert found.reason == "The mask covers 60 % of the true one, and 25 % of it lies outside."
     assert found.lines == (("IoU, whole picture", "50.0"),)
+    nearly = caption_remarks({"masks": {"caption": [999, 1, 0]}}, OPTIONS, None)
+    assert nearly.reason == "The mask covers 100 % of the true one, and less than 1 % of it lies outside."
+    empty = caption_remarks({"masks": {"caption": [0, 0, 9]}}, OPTIONS, None)
+    assert empty.reason == "The mask covers 0 % of the true one, and none of it lies outside."
 
 
 def test_the_legend_has_the_colours_that_are_drawn() -> None:

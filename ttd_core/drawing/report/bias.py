@@ -140,7 +140,8 @@ def draw_followed(axes: Axes, points: Sequence[BiasPoint]) -> str:
                   markeredgecolor=PAPER, clip_on=False, label=f"{name} {strongest:.2f} / {weakest:.2f}")  # fmt: skip
         words.append(f"means of {name}: {strongest:.2f} and {weakest:.2f}")
     # No caption lies right of the diagonal: there is room for names.
-    axes.legend(loc="lower right", fontsize=8.5, labelcolor=INK, borderaxespad=0.2, handletextpad=0.5)
+    axes.legend(loc="lower right", fontsize=8.5, labelcolor=INK, borderaxespad=0.2, handletextpad=0.5,
+                frameon=True, facecolor=PAPER, edgecolor="none", framealpha=0.85)  # fmt: skip
     _frame(axes, low)
     return "; ".join(words)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ttd_core.drawing.report.bias import write_bias_plot
@@ -88,7 +88,7 @@ def write_evaluation_page(
         classes=classes,
         class_value=_COLUMNS.get(_bar(plan.task, summary), ""),
         class_noun=("word", "words") if plan.task == "tags" else ("class", "classes"),
-        class_note=_class_note(plan.task, len(classes), len(summary.per_class)),
+        class_note=_class_note(plan.task, classes, len(summary.per_class)),
         confusion=_confusion(plan, summary),
         histogram=histogram(options, summary),
         curve=curve(summary),
@@ -181,7 +181,7 @@ def _notes(options: EvaluateOptions, result: Mapping[str, Any]) -> list[str]:
     if result["shard"] is not None:
         notes.append(f"These figures are those of shard {result['shard']} only.")
     if options.limit is not None and counts["selected"] == options.limit:
-        notes.append(f"Only the first {_count(options.limit, 'sample')} were looked at (--limit).")
+        notes.append(f"Only the first {_count(options.limit, 'sample')} were looked at.")
     for key, one, many in (
         ("absent", "is listed by the data set but not whole", "are listed by the data set but not whole"),
         ("missing", "has no answer", "have no answer"),
@@ -196,7 +196,10 @@ def _notes(options: EvaluateOptions, result: Mapping[str, Any]) -> list[str]:
 
 
 def _facts(result: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    facts: list[tuple[str, Any]] = [(name.replace("_", " "), value) for name, value in result["counts"].items()]
+    facts: list[tuple[str, Any]] = [
+        (_COLUMNS[name] if name in ("tp", "fp", "fn") else name.replace("_", " "), value)
+        for name, value in result["counts"].items()
+    ]
     facts.append(("seed", str(result["seed"])))
     facts += [(f"SHA-256 of {name}", value) for name, value in result["hashes"].items() if value]
     for name, value in result["environment"].items():
@@ -222,7 +225,7 @@ def _class_rows(task: str, summary: Summary) -> list[ClassRow]:
     return [
         ClassRow(
             str(row["name"]).strip(),
-            float(row[bar]),
+            math.nan if row.get("true") == 0 else float(row[bar]),
             {_COLUMNS.get(key, key): value for key, value in row.items() if key not in ("name", bar)},
         )
         for row in rows
@@ -230,13 +233,15 @@ def _class_rows(task: str, summary: Summary) -> list[ClassRow]:
     ]
 
 
-def _class_note(task: str, shown: int, known: int) -> str:
-    if task != "tags" or not shown:
-        return ""
-    which = (
-        "Words that are true somewhere" if shown == known else f"The {shown} of {known} words that are true most often"
-    )
-    return f"{which}; small numbers of captions make rough figures."
+def _class_note(task: str, shown: Sequence[ClassRow], known: int) -> str:
+    if task == "tags" and shown:
+        which = "Words that are true somewhere"
+        if len(shown) < known:
+            which = f"The {len(shown)} of {known} words that are true most often"
+        return f"{which}; small numbers of captions make rough figures."
+    if task == "classification" and any(math.isnan(row.value) for row in shown):
+        return "Means over classes among the figures count those that occur nowhere as 0."
+    return ""
 
 
 def _confusion(plan: Plan, summary: Summary) -> Confusion | None:

@@ -37,7 +37,7 @@ QUALITY = {"tags": "F1", "text": "IoU", "masks": "mIoU", "classification": "F1",
 """What samples are ranked by."""
 
 _DRAWN = {
-    "text": "Tinted is the caption's mask.",
+    "text": "The caption's mask is tinted.",
     "masks": "Colours are those of the classes; behind their names stands the IoU in this picture.",
 }
 
@@ -239,7 +239,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "none"
+    if not whole:
+        return "none"
+    return "less than 1 %" if 0 < part < 0.005 * whole else f"{100 * part / whole:.0f} %"
 
 
 def _palette(classes: ClassList) -> dict[int, Colour]:
