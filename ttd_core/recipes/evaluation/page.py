@@ -118,7 +118,9 @@ def write_tables_page(options: EvaluateOptions, result: Mapping[str, Any], run: 
     ]  # fmt: skip
     notes = []
     if options.limit is not None:
-        notes.append(f"Only the first {_count(options.limit, 'scene')} of every split were looked at.")
+        notes.append(
+            f"Only the first {_count(options.limit, 'scene')} of every split {_were(options.limit)} looked at."
+        )
     page = ReportPage(
         title="The scenes benchmark",
         subtitle=[("data", "scenes:test and scenes:hard; scenes:val for thresholds"), *_model(options)],
@@ -139,6 +141,8 @@ def _subtitle(options: EvaluateOptions, result: Mapping[str, Any]) -> list[tuple
     data = f"{options.data}, {_count(result['counts']['scored'], 'sample')}"
     lines = [("task", _TASKS[result["task"]]), ("data", data)]
     lines += _model(options) if options.pred is None else [("answers", options.pred)]
+    if result["task"] == "tags" and options.pred is None:
+        lines.append(("scorer", options.scorer))
     return lines + ([("published row", options.recipe)] if options.recipe else [])
 
 
@@ -181,7 +185,7 @@ def _notes(options: EvaluateOptions, result: Mapping[str, Any]) -> list[str]:
     if result["shard"] is not None:
         notes.append(f"These figures are those of shard {result['shard']} only.")
     if options.limit is not None and counts["selected"] == options.limit:
-        notes.append(f"Only the first {_count(options.limit, 'sample')} were looked at.")
+        notes.append(f"Only the first {_count(options.limit, 'sample')} {_were(options.limit)} looked at.")
     for key, one, many in (
         ("absent", "is listed by the data set but not whole", "are listed by the data set but not whole"),
         ("missing", "has no answer", "have no answer"),
@@ -273,6 +277,10 @@ def _headline(summary: Summary) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _number(value: float | None) -> float:
