@@ -249,7 +249,7 @@ class _Work:
 
     def _skip(self, event: Unread) -> None:
         self._unread.append(event)
-        if len(self._unread) <= _NAMED_SHARDS:
+        if 1 < len(self._source.shards) and len(self._unread) <= _NAMED_SHARDS:  # of a single one it is the error
             self._report.warning(f"skipped shard {event.task.shard.name}: {event.message}", event.hint)
         self._run.record_skipped(event.task.shard.name, event.message, event.hint, event.task.position)
         self._run.log("skipped", shard=event.task.shard.name, reason=event.message)

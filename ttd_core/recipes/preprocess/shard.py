@@ -21,7 +21,7 @@ AHEAD = 4
 """Pictures under way per decoding thread."""
 
 NAMED = 3
-"""Bad pairs of a shard that are named one by one; the others are counted."""
+"""Bad pairs of a shard that are named one by one, and the first of every further kind; the others are counted."""
 
 Named = list[tuple[str, str, str | None]]
 
@@ -75,10 +75,12 @@ def _filled(rows: Iterator[ScoreRow], task: Task) -> Iterator[ScoreRow]:
 def _rows(job: Job, scorer: Scorer, task: Task, progress: Callable[[int], None], named: Named) -> Iterator[ScoreRow]:
     pairs = islice(job.source.read(task.shard), task.limit)
     ready = _ready(pairs, scorer, job.decoders)
+    shown: set[str] = set()
     while window := list(islice(ready, max(1, scorer.window))):
         for each in window:
-            if each.status != OK and len(named) < NAMED:
+            if each.status != OK and (len(named) < NAMED or each.status not in shown):
                 named.append(each.reason)
+                shown.add(each.status)
         yield from _scored(scorer, window)
         progress(len(window))
 
