@@ -20,7 +20,7 @@ from ttd_core.recipes.prune.columns import Collected, collect, key_order, read_k
 from ttd_core.recipes.prune.near_cut import NearSample, near_cut, pictures_of, to_json
 from ttd_core.recipes.prune.options import PruneOptions
 from ttd_core.recipes.prune.outcome import outcome, percent, spelled_rule
-from ttd_core.recipes.prune.ranking import Choice, choose, merge_captions, shown
+from ttd_core.recipes.prune.ranking import CaptionMerge, Choice, choose, merge_captions, shown
 from ttd_core.recipes.prune.scores_run import ScoresRun, find_scores
 from ttd_core.runs import RunDirectory, RunName, combined, input_name, open_run, run_id
 
@@ -48,6 +48,15 @@ class Pruned:
     repeated: bool
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """What is kept, before anything is written."""
+
+    collected: Collected
+    merge: CaptionMerge
+    choice: Choice
+
+
 def run_prune(options: PruneOptions, command_line: str, report: Reporter) -> Pruned:
     """Choose the samples to train on, in a run directory; one that is finished is only read.
 
@@ -64,14 +73,16 @@ def run_prune(options: PruneOptions, command_line: str, report: Reporter) -> Pru
     digests = scores.digests(report)
     name = _name(options, scores, combined(digests))
     kept = to_mapping(replace(options, overwrite=False))  # a repeated run must not erase itself
-    folder = None if options.out is None else Path(options.out)
+    folder = Path(options.out) if options.out is not None else Path(options.run_root) / "prune" / name
+    # chosen before the run begins, so that what is refused leaves no run behind
+    chosen = None if (folder / MANIFEST).exists() and not options.overwrite else _choose(options, scores, report)
     with open_run(
         Path(options.run_root), "prune", name, kept, results=result_mapping(options), inputs_sha256=combined(digests),
         overwrite=options.overwrite, folder=folder, command_line=command_line,
     ) as run:  # fmt: skip
         if run.status == "done":
             return Pruned(run.path, _read(run.path / MANIFEST), True)
-        found = _prune(options, scores, digests, run, report)
+        found = _prune(options, scores, digests, chosen or _choose(options, scores, report), run, report)
         for notice in found["notices"]:
             run.log("notice", message=notice)
         counts = found["counts"]
@@ -93,12 +104,10 @@ def _name(options: PruneOptions, scores: ScoresRun, digest: str | None) -> str:
     )
 
 
-def _prune(
-    options: PruneOptions, scores: ScoresRun, digests: list[str], run: RunDirectory, report: Reporter
-) -> dict[str, Any]:
+def _choose(options: PruneOptions, scores: ScoresRun, report: Reporter) -> _Chosen:
     collected = collect(scores.files, report)
-    merged = collected.merged
     _refuse_empty(scores, collected)
+    merged = collected.merged
     merge = merge_captions(merged)
     ranked = merge.best if options.per_caption == "best" else np.isfinite(merged.scores)
     choice = choose(merged.scores, ranked, *options.rule)
@@ -109,7 +118,14 @@ def _prune(
             f"{highest:.4f}",
             f"e.g. --min-score {np.floor(highest * 1000) / 1000:g}, or a share with --keep 0.7",
         )
-    found = outcome(options, scores, digests, collected, merge, choice)
+    return _Chosen(collected, merge, choice)
+
+
+def _prune(
+    options: PruneOptions, scores: ScoresRun, digests: list[str], chosen: _Chosen, run: RunDirectory, report: Reporter
+) -> dict[str, Any]:
+    collected, choice = chosen.collected, chosen.choice
+    found = outcome(options, scores, digests, collected, chosen.merge, choice)
     near = near_cut(scores, collected, choice)
     found["near_cut"] = to_json(near)
     _write_shards(scores, collected, choice, run, report)
