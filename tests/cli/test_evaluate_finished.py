@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.conftest import Ttd
 from tests.support.tiny_evaluation import draw_answers, draw_voc, outcome, rows_of, voc_keys, write_rows
-from tests.support.tiny_sets import write_mask, write_text
+from tests.support.tiny_sets import labels, write_mask, write_picture, write_text
 
 SCENES = ("evaluate", "--task", "tags", "--data", "scenes:test", "--limit", 4, "--workers", 0, "--format", "json")
 
@@ -97,6 +97,20 @@ def test_a_truth_with_another_time_only_is_not_trusted(ttd: Ttd, data: tuple[Pat
     truth = root / "VOCdevkit/VOC2012/SegmentationClass" / f"{voc_keys(1)[0]}.png"
     os.utime(truth, (1, 1))
     assert ttd(*voc(root, answers)).code == 3
+
+
+def test_another_order_of_classes_is_no_longer_the_same_run(ttd: Ttd, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    write_picture(own / "images" / "a.jpg")
+    write_mask(own / "masks" / "a.png", labels(0, 1))
+    write_mask(tmp_path / "answers" / "a.png", labels(1, 0, 0))
+    call = ("evaluate", "--data", own, "--task", "masks", "--pred", tmp_path / "answers", "--format", "json")
+    write_text(own / "classes.txt", "cat\ndog\n")
+    assert ttd(*call).code == 0
+    write_text(own / "classes.txt", "dog\ncat\n")
+    assert ttd(*call).code == 3
+    again = json.loads(ttd(*call, "--overwrite").out)
+    assert [row["name"] for row in again["per_class"]] == ["dog", "cat"]
 
 
 def test_a_changed_file_of_true_tags_is_another_run(ttd: Ttd, tmp_path: Path) -> None:

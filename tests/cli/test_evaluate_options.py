@@ -49,6 +49,7 @@ def test_tasks_are_offered(task: Any) -> None:
     ("options", "flag"),
     [
         ({}, "--data"),
+        ({"data": " "}, "--data"),
         ({"data": "scenes", "root": " "}, "--root"),
         ({"data": "scenes", "pred": ""}, "--pred"),
         ({"data": "scenes", "truth": ""}, "--truth"),

@@ -59,6 +59,7 @@ def test_metrics_json_holds_the_documented_keys(ttd: Ttd, tmp_path: Path, weight
     assert json.loads(answer.out) == result
     assert set(result) == KEYS and (result["schema"], result["version"]) == ("ttd-metrics", 1)
     assert set(result["counts"]) == SAMPLES | COUNTED[task] and result["counts"]["scored"] == 3
+    assert (result["counts"]["listed"], result["counts"]["selected"]) == (400, 3), "before and after the limit"
     assert all(type(count) is int for count in result["counts"].values())
     assert set(result["hashes"]) == {"samples", "predictions", "weights", "model"}
     assert set(result["environment"]) == {"ttd", "commit", "python", "platform", "packages", "device", "dtype"}

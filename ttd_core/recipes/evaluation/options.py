@@ -95,6 +95,7 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         """Refuse contradictions and values out of range."""
+        not_empty("--data", self.data, "a data set")
         for flag, value in (("--root", self.root), ("--out", self.out), ("--run-root", self.run_root)):
             not_empty(flag, value, "a folder")
         for flag, value in (("--pred", self.pred), ("--truth", self.truth), ("--class-names", self.class_names)):

@@ -17,12 +17,15 @@ from ttd_core.data.benchmarks.label_files_rows import Answers
 from ttd_core.data.benchmarks.types import Benchmark, BenchmarkSample
 from ttd_core.errors import DataError, UsageError
 from ttd_core.recipes.evaluation.options import EvaluateOptions, parse_shard
-from ttd_core.recipes.evaluation.scenes_data import open_scenes
+from ttd_core.recipes.evaluation.scenes_data import ScenesBenchmark, open_scenes
+from ttd_core.scenes.dataset import find_split
 
 if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
 
 _NAMED = 3
+_LISTED = ("name", "tasks", "samples", "absent", "notices")
+"""Fields of data sets that say nothing about how a truth is read."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Plan:
         samples: (place, sample) of this shard, in order; places count after `--limit` and before `--shard`.
         counts: `listed` in the data set, `absent` of these, `selected` by `--limit`, `missing` predictions of these,
             `planned` in this shard.
-        digest: SHA-256 over keys, captions and the states of all files of the selected samples, whatever the shard; two
-            evaluations with one digest are about the same truth.
+        digest: SHA-256 over classes, keys, captions and the states of all files of the selected samples, whatever the
+            shard; two evaluations with one digest are about the same truth.
         listing: SHA-256 over keys and captions alone, the same on every machine.
     """
 
@@ -81,7 +84,8 @@ def choose_task(options: EvaluateOptions, benchmark: Benchmark) -> str:
     if options.task not in benchmark.tasks:
         raise UsageError(
             f"--task {options.task} cannot be done on --data {options.data}",
-            hint=f"it has what is needed for {', '.join(benchmark.tasks)}",
+            hint=f"it has what is needed for {', '.join(benchmark.tasks)}"
+            + ("; true tags can be given with --truth FILE" if options.task == "tags" and options.pred is None else ""),
         )
     return options.task
 
@@ -105,7 +109,9 @@ def make_plan(
     for notice in benchmark.notices:
         report.warning(notice)
     samples = benchmark.samples
-    listed = len(samples) + len(benchmark.absent)
+    # drawn scenes are opened only up to the limit
+    drawn = find_split(benchmark.split).length if isinstance(benchmark, ScenesBenchmark) else 0
+    listed = max(drawn, len(samples) + len(benchmark.absent))
     _refuse_twice(options, samples)
     _allow(options, report, [f"{key}: {what}" for key, what in benchmark.absent], listed, "samples are not whole")
     selected = samples[: options.limit]
@@ -142,7 +148,7 @@ def make_plan(
         task,
         chosen,
         counts,
-        _digest(answered, _known),
+        _digest(answered, _known, _reading_of(benchmark)),
         _digest(answered, lambda sample: (sample.key, sample.caption)),
     )
 
@@ -166,11 +172,21 @@ def _allow(options: EvaluateOptions, report: Reporter, missing: list[str], total
     report.warning(message)
 
 
-def _digest(samples: Iterable[tuple[int, BenchmarkSample]], part: Callable[[BenchmarkSample], Any]) -> str:
-    digest = hashlib.sha256()
+def _digest(
+    samples: Iterable[tuple[int, BenchmarkSample]], part: Callable[[BenchmarkSample], Any], head: Any = None
+) -> str:
+    digest = hashlib.sha256(b"" if head is None else repr(head).encode("utf-8", "surrogatepass"))
     for _, sample in samples:
         digest.update(repr(part(sample)).encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()
+
+
+def _reading_of(benchmark: Benchmark) -> Any:
+    """How annotations become classes: the class list, and whatever else a data set has found out about its files."""
+    if not dataclasses.is_dataclass(benchmark):
+        return _state(benchmark.classes)
+    names = [field.name for field in dataclasses.fields(benchmark) if field.name not in _LISTED]
+    return tuple((name, _state(getattr(benchmark, name))) for name in names)
 
 
 def _known(sample: BenchmarkSample) -> tuple[Any, ...]:

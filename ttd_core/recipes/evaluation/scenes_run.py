@@ -68,9 +68,9 @@ def run_tables(
         run.note(device=str(session.device), dtype="float32", model_sha256=session.info.weights_sha256)
         tables = scenes_tables(session.backbone, options.limit, report)
         count = tables.scenes * len(_SPLITS)
-        counts = dict.fromkeys(("listed", "selected", "planned", "scored"), count) | dict.fromkeys(
-            ("absent", "missing", "skipped"), 0
-        )
+        counts = {"listed": sum(find_split(split).length for split in _SPLITS)}
+        counts |= dict.fromkeys(("selected", "planned", "scored"), count)
+        counts |= dict.fromkeys(("absent", "missing", "skipped"), 0)
         result = result_object(options, TASK, tables.summary(), counts, run, None, {"samples": digest})
         found = without_nan(tables.to_json())
         result |= {"tables": found, "figures": dict(named_figures(found))}
