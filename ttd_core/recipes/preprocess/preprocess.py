@@ -109,6 +109,8 @@ class _Work:
         total = None if rows is None else max(0, rows - self._before)
         for _ in self._report.track(self._counted(events), total, f"scoring {self._source.name}"):
             pass
+        lost = len(self._source.shards) - self._run.done - len(self._unread)
+        assert lost <= 0 or self._options.limit is not None, f"{lost} shards were handed to nobody"
 
     def conclude(self) -> dict[str, Any]:
         """Read the score files back, write the manifest, and refuse a result without a single score.
@@ -249,7 +251,7 @@ class _Work:
 
     def _skip(self, event: Unread) -> None:
         self._unread.append(event)
-        if 1 < len(self._source.shards) and len(self._unread) <= _NAMED_SHARDS:  # of a single one it is the error
+        if len(self._source.shards) > 1 and len(self._unread) <= _NAMED_SHARDS:  # of a single one it is the error
             self._report.warning(f"skipped shard {event.task.shard.name}: {event.message}", event.hint)
         self._run.record_skipped(event.task.shard.name, event.message, event.hint, event.task.position)
         self._run.log("skipped", shard=event.task.shard.name, reason=event.message)

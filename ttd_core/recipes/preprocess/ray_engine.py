@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from ttd_core.errors import MissingPackageError, RunError, TtdError, UsageError
@@ -34,22 +35,21 @@ class RayWorker:
     """One actor: the model, loaded with the first shard.
 
     Args:
-        job: the run.
         device: where it computes; None is the scorer's own choice.
     """
 
-    def __init__(self, job: Job, device: str | None) -> None:
-        self._job, self._device = job, device
+    def __init__(self, device: str | None) -> None:
+        self._device = device
         self._scorer: Any = None
 
-    def score(self, task: Task) -> list[Event]:
+    def score(self, job: Job, task: Task) -> list[Event]:
         """Score a shard; everything there is to tell comes at once."""
         told: list[Event] = []
         try:
             if self._scorer is None:
-                scorer = self._scorer = self._job.open_scorer(self._device, PipeReporter(told.append))
+                scorer = self._scorer = job.open_scorer(self._device, PipeReporter(told.append))
                 told.append(Opened(scorer.model, scorer.model_sha256, scorer.settings, scorer.device))
-            told.append(score_shard(self._job, self._scorer, task, lambda pairs: told.append(Scored(pairs))))
+            told.append(score_shard(job, self._scorer, task, lambda pairs: told.append(Scored(pairs))))
         except TtdError as error:
             told.append(Failed(error))
         return told
@@ -81,15 +81,15 @@ def run_ray(job: Job, workers: int | None, device: str, tasks: Iterator[Task]) -
         kind = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=_RETRIES, max_task_retries=_RETRIES)(RayWorker)
         held = ray.put(job)
         busy: dict[Any, Any] = {}
-        for task in (task for task, _ in zip(tasks, range(count), strict=False)):
-            actor = kind.remote(held, "cuda" if gpus else "cpu" if device in ("auto", "cpu") else device)
-            busy[actor.score.remote(task)] = actor
+        for task in islice(tasks, count):
+            actor = kind.remote("cuda" if gpus else "cpu" if device in ("auto", "cpu") else device)
+            busy[actor.score.remote(held, task)] = actor
         while busy:
             (done,), _ = ray.wait(list(busy), num_returns=1)
             actor = busy.pop(done)
             yield from _told(ray, done)
             if (following := next(tasks, None)) is not None:
-                busy[actor.score.remote(following)] = actor
+                busy[actor.score.remote(held, following)] = actor
     finally:
         if started:
             ray.shutdown()
