@@ -100,7 +100,7 @@ def _name(options: PruneOptions, scores: ScoresRun, digest: str | None) -> str:
             task=spelled_rule(*options.rule).removeprefix("--").replace(" ", "-"),
             other=changed_results(options),
             data_sha256=digest,
-        )  # fmt: skip
+        )
     )
 
 
@@ -182,9 +182,8 @@ def _draw(
 
     counts, rule = found["counts"], found["rule"]
     share = percent(counts["kept"], counts["samples"])
-    headline = (
-        f"{found['data']}, scored by {found['model']}: {counts['kept']:,} of {counts['samples']:,} kept ({share})"
-    )
+    data = "/".join(found["data"].rstrip("/").split("/")[-2:])  # of a long path the end tells more, and it has to fit
+    headline = f"{data}, scored by {found['model']}: {counts['kept']:,} of {counts['samples']:,} kept ({share})"
     said = spelled_rule(rule["name"], rule["value"])
     unscored = counts["samples"] - counts["scored"]
     detail = said + (f"; without a score and not drawn: {unscored:,}" if unscored else "")
