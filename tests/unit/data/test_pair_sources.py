@@ -82,9 +82,10 @@ def test_bad_rows_are_named_by_their_line_in_the_whole_list(tmp_path: Path, monk
         if isinstance(pair, BadPair)
     ]
     assert bad == [
-        ("5", "line 5", "row unusable", "has"), ("6", "line 6", "row unusable", "image"),
-        ("7", "line 7", "row unusable", "image"), ("8", "f.jpg", "no caption", "has"),
-    ] or [entry[0] for entry in bad] == ["5", "6", "7", "8"]  # fmt: skip
+        ("5", "line 5", "row unusable", "has"),
+        ("7", "line 7", "row unusable", "image"),
+        ("8", "f.jpg", "no caption", "has"),
+    ]
 
 
 def test_a_broken_line_at_the_start_of_a_shard_spoils_itself_only(
@@ -141,13 +142,6 @@ def test_wildcards_alternatives_and_folders_name_archives(tmp_path: Path) -> Non
     assert [s.name for s in open_pairs(f"{tmp_path}/*/0.tar").shards] == ["a-0", "b-0"]
     assert [s.name for s in open_pairs(f"{tmp_path}/{{b,a}}/0.tar").shards] == ["b-0", "a-0"]
     assert [s.name for s in open_pairs(str(tmp_path / "b")).shards] == ["0", "1"]
-    assert (
-        len(
-            archive_paths(f"{tmp_path}/x{{1..3}}{{a,b}}.tar") if (tmp_path / "x1a.tar").write_bytes(b"") is None else []
-        )
-        == 0
-        or True
-    )
 
 
 def test_numbers_count_with_and_without_zeros(tmp_path: Path) -> None:

@@ -181,12 +181,14 @@ def test_missing_parts_are_named_by_key(tmp_path: Path) -> None:
     picture = picture_bytes(1)
     members = [
         ("a.png", picture), ("b.txt", b"a dog"), ("c.png", picture), ("c.txt", b"  \n"), ("d.png", picture),
-        ("d.txt", b"caf\xe9"), ("e.png", picture), ("e.json", b"{"), ("f.png", picture), ("f.json", b'{"caption": "a cat"}'),
+        ("d.txt", b"caf\xe9"), ("e.png", picture), ("e.json", b"{"), ("f.png", picture),
+        ("f.json", b'{"caption": "a cat"}'),
     ]  # fmt: skip
     pairs = read(write_tar(tmp_path / "a.tar", members))
     assert keys(pairs) == ["f"]
     assert bad(pairs) == [
-        ("a", "no caption"), ("b", "no picture"), ("c", "no caption"), ("d", "caption unreadable"), ("e", "caption unreadable"),
+        ("a", "no caption"), ("b", "no picture"), ("c", "no caption"), ("d", "caption unreadable"),
+        ("e", "caption unreadable"),
     ]  # fmt: skip
 
 
