@@ -19,6 +19,7 @@ from ttd_core.recipes.checks import not_empty
 from ttd_core.recipes.evaluation.scenes_printed import PrintedTable
 from ttd_core.recipes.prune.options import RULES, PruneOptions
 from ttd_core.recipes.prune.outcome import printed_rows
+from ttd_core.text.clean import printable
 
 _NO_SETTINGS = ("config", "quiet", "verbose")
 
@@ -63,7 +64,7 @@ def _printed(found: Mapping[str, Any], folder: Path, style: str) -> Iterator[str
         yield json.dumps({**brief, "folder": str(folder)}, indent=2, ensure_ascii=True, allow_nan=False)
     elif style == "tsv":
         yield "name\tvalue"
-        yield from (f"{name}\t{value}" for name, value in _flat(found))
+        yield from (f"{name}\t{printable(value)}" for name, value in (*_flat(found), ("folder", str(folder))))
     else:
         from ttd_cli.evaluation import table_lines
 

@@ -57,6 +57,7 @@ def test_json_is_the_manifest_without_its_long_lists(ttd: Ttd, scores: Path, tmp
 def test_tsv_is_names_and_values(ttd: Ttd, scores: Path) -> None:
     answer = ttd("prune", "--scores", scores, "--top-k", "2", "--format", "tsv")
     rows = dict(line.split("\t") for line in answer.out.splitlines())
+    assert rows["folder"].startswith("runs/prune/tiny@pictures+top-k-2@")
     assert rows["kept"] == "2" and rows["dropped: no picture"] == "1" and rows["threshold"] == "0.4"
 
 
