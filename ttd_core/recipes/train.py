@@ -25,6 +25,7 @@ from ttd_core.recipes.scenes_pairs import CaptionedPictures, training_scenes
 from ttd_core.scenes.captions import CaptionStyle
 from ttd_core.scenes.dataset import find_split
 from ttd_core.training.distributed import Processes
+from ttd_core.training.log import read_log
 from ttd_core.training.loop import Bookkeeping, LoopSettings, Share, Stage, StepLosses, run_stage
 from ttd_core.training.pairs import Batch, PairSet, draw_batch
 
@@ -120,7 +121,8 @@ def train_clip(config: TrainConfig, out_dir: Path, report: Reporter, processes: 
 
     Args:
         config: all options.
-        out_dir: receives checkpoints, `log.jsonl`, `scenes.safetensors` and, with its options, `scenes.json`.
+        out_dir: receives checkpoints, `log.jsonl`, its picture `curves.png`, `scenes.safetensors` and, with its
+            options, `scenes.json`.
         report: told about progress.
         processes: those that train together, None for this one alone; each contrasts its own share of a batch, and the
             main one alone writes.
@@ -155,6 +157,7 @@ def train_clip(config: TrainConfig, out_dir: Path, report: Reporter, processes: 
         report.info("choosing scale and thresholds on scenes:val")
         save_scenes_weights(calibrate_scenes(backbone, config.calibration_scenes), weights)
         _describe(config, backbone, seconds, out_dir / "scenes.json")
+        _draw_curves(out_dir)
     count = sum(parameter.numel() for parameter in backbone.parameters())
     return TrainResult(weights, out_dir / f"{stage.name}.pt", out_dir / "log.jsonl", count, seconds)
 
@@ -228,6 +231,12 @@ def _describe(config: TrainConfig, backbone: ScenesBackbone, seconds: float, pat
         "torch": torch.__version__,
     }
     write_text(path, json.dumps(record, indent=1) + "\n")
+
+
+def _draw_curves(out_dir: Path) -> None:
+    from ttd_core.drawing.report.training_charts import write_training_chart  # brings matplotlib
+
+    write_training_chart(out_dir / "curves.png", read_log(out_dir / "log.jsonl"))
 
 
 def _fingerprint(config: TrainConfig) -> str:

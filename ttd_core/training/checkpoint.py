@@ -6,7 +6,9 @@ are whatever the caller builds the model from, and the fingerprint should say wh
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,13 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """
     with atomic_path(path) as temporary:
         torch.save({"format": FORMAT, **state}, temporary)
+
+
+def remove_halves(path: Path) -> None:
+    """Remove what a killed process left of a file that it was about to write; nobody else may be writing it now."""
+    for half in path.parent.glob(f".{glob.escape(path.stem)}.*.part{path.suffix}"):
+        with suppress(OSError):
+            half.unlink()
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:

@@ -18,11 +18,12 @@ class StoppedByGuard(RunError):
         reason: what the guard saw.
         step: after how many steps.
         best: checkpoint of the best weights, None where nothing was measured before.
+        hint: what is left and where; None names the checkpoint.
     """
 
-    def __init__(self, reason: str, step: int, best: Path | None) -> None:
-        hint = f"the best weights before that are kept in {best}" if best else "nothing was measured before that"
-        super().__init__(f"training was stopped after step {step}: {reason}", hint)
+    def __init__(self, reason: str, step: int, best: Path | None, hint: str | None = None) -> None:
+        kept = f"the best weights before that are kept in {best}" if best else "nothing was measured before that"
+        super().__init__(f"training was stopped after step {step}: {reason}", hint or kept)
         self.reason = reason
         self.step = step
         self.best = best

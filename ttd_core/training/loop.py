@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ttd_core.protocols import Reporter, SilentReporter, show_status
-from ttd_core.training.checkpoint import load_checkpoint, put_weights, save_checkpoint, trained_weights
+from ttd_core.training.checkpoint import load_checkpoint, put_weights, remove_halves, save_checkpoint, trained_weights
 from ttd_core.training.ema import Ema
 from ttd_core.training.gradient_checkpointing import set_gradient_checkpointing
 from ttd_core.training.guard import FAILED_BY_GUARD, RememberingGuard, StoppedByGuard
@@ -104,6 +104,8 @@ class _Training:
             self.pace = Pace(state["seconds"], state["cpu_seconds"])
             self._say_how_it_goes_on(state["parts"])
         if self.processes.main:
+            for written in (path, self.books.best(self.stage), self.books.log):
+                remove_halves(written)
             forget_after(self.books.log, self.stage.name, self.done if state is not None else -1)
 
     def run(self, losses: LossFunction) -> None:

@@ -76,7 +76,9 @@ def test_killed_it_goes_on_to_the_same_end(tmp_path: Path) -> None:
     assert run("broken", 0) == -signal.SIGKILL
     with (tmp_path / "broken" / "log.jsonl").open("a") as stream:
         stream.write('{"stage": "toy", "step": 11, "los')  # it was killed while writing
+    (tmp_path / "broken" / ".toy.best.123.part.pt").write_bytes(b"half")
     assert run("broken", -1) == 0
+    assert sorted(path.name for path in (tmp_path / "broken").iterdir()) == ["log.jsonl", "toy.best.pt", "toy.pt"]
     for one, other in zip(what_was_left(tmp_path / "whole"), what_was_left(tmp_path / "broken"), strict=True):
         assert same(one, other)
 
