@@ -66,7 +66,12 @@ def test_options_typed_win_over_the_config(ttd: Ttd, tmp_path: Path, trained: li
         ("stpes: 5\n", ["c.yaml: line 1: unknown key 'stpes'", "hint: did you mean steps?"]),
         ("seed: 1\nsteps: 0\n", ["c.yaml, line 2: --steps 0", "1 or more"]),
         ("steps: many\n", ["line 1: steps: expected a whole number, got text 'many'"]),
-        ("method: ttd\n", ["--method ttd is not there yet"]),
+        ("method: tcl\n", ["--method tcl is not there yet"]),
+        ("rank: 4\n", ["c.yaml, line 1: --rank belongs to --method ttd", "leave --rank out"]),
+        ("method: ttd\ndistance: cosine\n", ["line 2: distance: expected one of mse, l1, bce, bce-affine"]),
+        ("method: ttd\ngated_steps: 3\n", ["--gated-steps belongs to --method clip"]),
+        ("method: ttd\nsteps: 4\ndata: scenes:test\n", ["scenes:test", "not for training"]),
+        ("method: ttd\ntag_weight: 0\ndistill_weight: 0\n", ["leave nothing to train"]),
         ("command: masks\n", ["made by `ttd masks`", "hint: ttd masks --config c.yaml"]),
     ],
 )

@@ -2,96 +2,93 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from ttd_cli import options as o
-
-MethodOption = Annotated[
-    str,
-    typer.Option("--method", metavar="NAME", help="clip: the built-in model from nothing.", rich_help_panel=o.METHOD),
-]
-DataOption = Annotated[str, typer.Option("--data", metavar="NAME", help="Training data.", rich_help_panel=o.INPUT)]
-ScenesOption = Annotated[
-    int, typer.Option("--scenes", metavar="N", help="Pictures to generate.", rich_help_panel=o.INPUT)
-]
-StepsOption = Annotated[
-    int, typer.Option("--steps", metavar="N", help="Steps of the contrastive stage.", rich_help_panel=o.METHOD)
-]
-GatedStepsOption = Annotated[
-    int,
-    typer.Option("--gated-steps", metavar="N", help="Steps of the TCL-like stage after it.", rich_help_panel=o.METHOD),
-]
-BatchOption = Annotated[
-    int, typer.Option("--batch-size", metavar="N", help="Pictures per step.", rich_help_panel=o.METHOD)
-]
-LrOption = Annotated[float, typer.Option("--lr", metavar="X", help="Peak learning rate.", rich_help_panel=o.METHOD)]
-GatedLrOption = Annotated[
-    float, typer.Option("--gated-lr", metavar="X", help="The same for the second stage.", rich_help_panel=o.METHOD)
-]
-CalibrationOption = Annotated[
-    int,
-    typer.Option(
-        "--calibration-scenes",
-        metavar="N",
-        help="Pictures of scenes:val to choose scale and thresholds on.",
-        rich_help_panel=o.METHOD,
-    ),
-]
-ProbeOption = Annotated[
-    int,
-    typer.Option("--probe-every", metavar="STEPS", help="Measure on scenes:val; 0 never.", rich_help_panel=o.OUTPUT),
-]
-ThreadsOption = Annotated[int, typer.Option("--threads", metavar="N", help="CPU threads.", rich_help_panel=o.DEVICE)]
-WorkersOption = Annotated[
-    int, typer.Option("--workers", metavar="N", help="Processes that draw pictures.", rich_help_panel=o.DEVICE)
-]
-CacheOption = Annotated[
-    str | None,
-    typer.Option("--cache", metavar="FOLDER", help="Keeps generated pictures for later.", rich_help_panel=o.DEVICE),
-]
+from ttd_cli import train_options as t
 
 
 def train(
     context: typer.Context,
-    data: DataOption = "scenes:train",
-    scenes: ScenesOption = 30_000,
-    method: MethodOption = "clip",
-    steps: StepsOption = 5800,
-    gated_steps: GatedStepsOption = 0,
-    batch_size: BatchOption = 64,
-    lr: LrOption = 2e-3,
-    gated_lr: GatedLrOption = 7e-4,
-    calibration_scenes: CalibrationOption = 400,
+    data: t.DataOption = "scenes:train",
+    root: t.RootOption = None,
+    manifest: t.ManifestOption = None,
+    scenes: t.ScenesOption = None,
+    model: o.ModelOption = "scenes",
+    pretrained: o.PretrainedOption = None,
+    weights: o.WeightsOption = None,
+    dense: o.DenseOption = None,
+    activation: o.ActivationOption = None,
+    method: t.MethodOption = "clip",
+    image_size: o.ImageSizeOption = None,
+    candidates: o.CandidatesOption = "words",
+    stopwords: o.StopwordsOption = True,
+    logit_scale: o.LogitScaleOption = None,
     seed: o.SeedOption = 0,
-    probe_every: ProbeOption = 1000,
+    steps: t.StepsOption = None,
+    batch_size: t.BatchOption = None,
+    lr: t.LrOption = None,
+    warmup: t.WarmupOption = 10,
+    accumulate: t.AccumulateOption = 1,
+    precision: t.PrecisionOption = "fp32",
+    ema: t.EmaOption = None,
+    checkpointing: t.CheckpointingOption = False,
+    guard: t.GuardOption = True,
+    probe_every: t.ProbeOption = None,
+    save_every: t.SaveEveryOption = 50,
+    gated_steps: t.GatedStepsOption = 0,
+    gated_lr: t.GatedLrOption = 7e-4,
+    calibration_scenes: t.CalibrationScenesOption = 400,
+    distance: t.DistanceOption = "bce-affine",
+    affine_scale: t.AffineScaleOption = 10.0,
+    affine_bias: t.AffineBiasOption = -3.0,
+    tag_weight: t.TagWeightOption = 1.0,
+    distill_weight: t.DistillWeightOption = 0.2,
+    select_threshold: t.SelectThresholdOption = 0.5,
+    calibration: t.CalibrationOption = None,
+    maps: t.MapsOption = None,
+    rank: t.RankOption = 8,
+    lora_scale: t.LoraScaleOption = 1.0,
+    lora_targets: t.LoraTargetsOption = "in_proj,out_proj,c_fc,c_proj",
+    towers: t.TowersOption = "both",
+    recalibrate: t.RecalibrateOption = True,
     quiet: o.QuietOption = False,
     verbose: o.VerboseOption = 0,
-    threads: ThreadsOption = 1,
-    workers: WorkersOption = 1,
-    cache: CacheOption = None,
+    device: o.DeviceOption = "auto",
+    threads: t.ThreadsOption = None,
+    workers: t.WorkersOption = 1,
+    cache: t.CacheOption = None,
     out: o.OutOption = None,
     run_root: o.RunRootOption = "runs",
     overwrite: o.OverwriteOption = False,
+    resume: t.ResumeOption = False,
     config: o.ConfigOption = None,
 ) -> None:
     r"""Train a model from captioned pictures; an interrupted training goes on.
 
+    ttd train --method ttd --data scenes:train --out adapters/scenes-ttd
+    ttd train --method ttd --data pairs.tsv --model ViT-B-16 --pretrained openai
     ttd train --method clip --data scenes:train
     ttd train --scenes 32 --batch-size 8 --steps 2 --gated-steps 1 \
         --probe-every 0 --calibration-scenes 8 --out try
 
-    The defaults rebuild the built-in model in about 45 CPU-minutes; the second
-    example ends in seconds. Standard output is the path of the weights, which
-    `ttd tags --weights` takes. `--config run.yaml` repeats a training.
+    `ttd` adapts a model to its own tag maps in minutes; standard output is the
+    adapter's folder, for `--lora`. `clip` rebuilds the built-in model in about 45
+    CPU-minutes; it prints the weights, for `ttd tags --weights`. `torchrun -m
+    ttd_cli train` uses several GPUs. `--config run.yaml` repeats a training.
     """
+    import os
+
     from ttd_cli.execute import command_line
     from ttd_cli.output import Output
+    from ttd_cli.processes import place_of, started_together
     from ttd_cli.resolve import resolve
     from ttd_cli.verbosity import verbosity
     from ttd_core.recipes.train_run import TrainOptions, run_training
 
     options = resolve(context, TrainOptions, "train")
     output = Output(None, *verbosity(context))
-    output.line(str(run_training(options, command_line(), output)))
+    place = place_of(os.environ) if started_together(os.environ) else None
+    product = run_training(options, command_line(), output, place)
+    if place is None or place.rank == 0:
+        output.line(str(product))

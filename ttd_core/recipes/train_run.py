@@ -1,126 +1,86 @@
-"""A recorded training: the options a person sets, the run directory around it, and the weights it leaves.
+"""A recorded training: the run directory around it, and what it leaves.
 
 Importing this module loads no torch; options are so refused before anything slow happens.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ttd_core.atomic import make_folder
 from ttd_core.config import changed_results, result_mapping, to_mapping
-from ttd_core.errors import UsageError
-from ttd_core.recipes.checks import MAX_SEED, not_empty, positive, whole
-from ttd_core.runs import RunDirectory, RunName, open_run, run_id
+from ttd_core.recipes.train_options import METHODS, SCENES, TrainOptions, with_manifest
+from ttd_core.runs import RunDirectory, RunName, input_name, open_run, run_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ttd_core.protocols import Reporter
+    from ttd_core.training.distributed import Place, Processes
+
+__all__ = ["METHODS", "TrainOptions", "run_training"]
 
 
-METHODS = ("clip", "ttd", "tcl", "reclip", "trusty")
-"""What `--method` understands; this release trains the first one."""
-
-
-def _how(default: Any) -> Any:
-    return field(default=default, metadata={"result": False})
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainOptions:
-    """Options of `ttd train`; see `ttd_core.recipes.train.TrainConfig` for those not explained here.
-
-    Args:
-        method: one of `METHODS`.
-        out: folder of the run; None takes `<run_root>/train/<run id>`.
-        run_root: where runs are kept.
-        overwrite: start anew where a run of this name exists.
-
-    Raises:
-        UsageError: a value is out of range, the method is unknown or not there yet, or the data is unknown.
-    """
-
-    method: str = "clip"
-    data: str = "scenes:train"
-    scenes: int = 30_000
-    steps: int = 5800
-    gated_steps: int = 0
-    batch_size: int = 64
-    lr: float = 2e-3
-    gated_lr: float = 7e-4
-    calibration_scenes: int = 400
-    seed: int = 0
-    probe_every: int = _how(1000)
-    threads: int = _how(1)
-    workers: int = _how(1)
-    cache: str | None = _how(None)
-    out: str | None = _how(None)
-    run_root: str = _how("runs")
-    overwrite: bool = _how(False)
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        self._check_method()
-        for flag, folder in (("--out", self.out), ("--run-root", self.run_root), ("--cache", self.cache)):
-            not_empty(flag, folder, "a folder")
-        if self.data != "scenes:train":
-            raise UsageError(f"--data {self.data!r} is unknown", hint="scenes:train")
-        for flag, value in (("--scenes", self.scenes), ("--steps", self.steps), ("--threads", self.threads)):
-            whole(flag, value, at_least=1)
-        for flag, value in (("--gated-steps", self.gated_steps), ("--probe-every", self.probe_every)):
-            whole(flag, value, at_least=0)
-        whole("--calibration-scenes", self.calibration_scenes, at_least=1)
-        whole("--workers", self.workers, at_least=1)
-        whole("--seed", self.seed, at_least=0, at_most=MAX_SEED)
-        whole("--batch-size", self.batch_size, at_least=2)
-        if self.scenes < self.batch_size:
-            raise UsageError(
-                f"--scenes {self.scenes} is less than --batch-size {self.batch_size}",
-                hint=f"generate more scenes, or use --batch-size {max(2, self.scenes)}",
-            )
-        positive("--lr", self.lr)
-        positive("--gated-lr", self.gated_lr)
-
-    def _check_method(self) -> None:
-        if self.method not in METHODS:
-            raise UsageError(f"--method {self.method!r} is unknown", hint=f"one of {', '.join(METHODS)}")
-        if self.method != "clip":
-            raise UsageError(
-                f"--method {self.method} is not there yet: this release trains with --method clip",
-                hint="CHANGELOG.md tells what each release brings",
-            )
-
-
-def run_training(options: TrainOptions, command_line: str, report: Reporter) -> Path:
+def run_training(options: TrainOptions, command_line: str, report: Reporter, place: Place | None = None) -> Path:
     """Train in a run directory, or go on with an interrupted training.
 
     Args:
         options: the settings.
         command_line: for the manifest.
         report: told about progress.
+        place: of this process among several that train together; None for one alone. The main one keeps the run
+            directory.
 
     Returns:
-        The weights file.
+        The weights file of `clip`, the adapter's folder of `ttd`.
 
     Raises:
         RunError: the folder cannot be written or holds another training.
+        DataError: the manifest cannot be read.
+        UsageError: several processes are to train a method that knows one only.
     """
-    name = run_id(RunName(model=options.method, data=options.data.replace(":", "-"), other=changed_results(options)))
-    kept = to_mapping(replace(options, overwrite=False))  # a repeated training must not erase itself
-    folder = None if options.out is None else Path(options.out)
-    with open_run(
-        Path(options.run_root), "train", name, kept, results=result_mapping(options), overwrite=options.overwrite,
-        folder=folder, command_line=command_line,
-    ) as run:  # fmt: skip
-        weights = run.path / "weights" / "scenes.safetensors"
+    manifest_sha256 = None
+    if options.manifest is not None:
+        from ttd_core.data.kept import open_kept
+
+        kept = open_kept(Path(options.manifest))
+        options, manifest_sha256 = with_manifest(options, kept.data, kept.root), kept.sha256
+    if place is not None and place.count > 1:
+        return _train_together(options, command_line, report, place, manifest_sha256)
+    with _open(options, command_line, manifest_sha256) as run:
         if run.status == "done":
             report.info(f"already done: {run.path} (--overwrite starts anew)")
-            return weights
-        return _train(options, run, report)
+            return _product(options, run.path)
+        if options.method == "clip":
+            return _train_clip(options, run, report)
+        return _train_ttd(options, run, report, None)
 
 
-def _train(options: TrainOptions, run: RunDirectory, report: Reporter) -> Path:
+def _open(options: TrainOptions, command_line: str, manifest_sha256: str | None) -> RunDirectory:
+    kept = to_mapping(replace(options, overwrite=False, resume=False))  # a repeated training must not erase itself
+    return open_run(
+        Path(options.run_root), "train", run_id(_name(options)), kept, results=result_mapping(options),
+        inputs_sha256=manifest_sha256, overwrite=options.overwrite,
+        folder=None if options.out is None else Path(options.out), command_line=command_line,
+    )  # fmt: skip
+
+
+def _name(options: TrainOptions) -> RunName:
+    other = changed_results(options)
+    if options.method == "clip":
+        return RunName(model=options.method, data=options.data.replace(":", "-"), other=other)
+    scenes = options.data == SCENES
+    data = options.data.replace(":", "-") if scenes or "/" not in options.data else input_name(None, options.data)
+    return RunName(model=options.model, pretrained=options.pretrained, data=data, task="ttd", other=other)
+
+
+def _product(options: TrainOptions, folder: Path) -> Path:
+    return folder / "weights" / "scenes.safetensors" if options.method == "clip" else folder
+
+
+def _train_clip(options: TrainOptions, run: RunDirectory, report: Reporter) -> Path:
     from ttd_core.recipes.train import TrainConfig, train_clip
 
     if options.cache is not None:
@@ -129,11 +89,11 @@ def _train(options: TrainOptions, run: RunDirectory, report: Reporter) -> Path:
     if options.overwrite:
         for checkpoint in folder.glob("*.pt"):
             checkpoint.unlink()
+    own = options.resolved()
     config = TrainConfig(
-        data=options.data, scenes=options.scenes, steps=options.steps, gated_steps=options.gated_steps,
-        batch=options.batch_size,
-        calibration_scenes=options.calibration_scenes, lr=options.lr, gated_lr=options.gated_lr, seed=options.seed,
-        probe_every=options.probe_every, threads=options.threads, workers=options.workers,
+        data=options.data, scenes=own.scenes, steps=own.steps, gated_steps=options.gated_steps, batch=own.batch_size,
+        calibration_scenes=options.calibration_scenes, lr=own.lr, gated_lr=options.gated_lr, seed=options.seed,
+        probe_every=own.probe_every, threads=options.threads or 1, workers=options.workers,
         cache=None if options.cache is None else Path(options.cache),
     )  # fmt: skip
     result = train_clip(config, folder, report)
@@ -142,3 +102,78 @@ def _train(options: TrainOptions, run: RunDirectory, report: Reporter) -> Path:
     run.finish("done", {"done": 1})
     report.info(f"trained {result.parameters} values in {result.cpu_seconds:.0f} CPU-seconds: {run.path}")
     return result.weights
+
+
+PRODUCTS = {
+    "adapter": "adapter_model.safetensors", "config": "adapter_config.json", "card": "ttd.json",
+    "last": "last/adapter_model.safetensors", "last config": "last/adapter_config.json", "last card": "last/ttd.json",
+    "checkpoint": "ttd.pt", "best": "ttd.best.pt", "curves": "curves.png", "maps": "maps.png",
+    "validation": "validation.json",
+}  # fmt: skip
+
+
+def _train_ttd(options: TrainOptions, run: RunDirectory, report: Reporter, processes: Processes | None) -> Path:
+    from ttd_core.recipes.train_ttd import train_ttd
+
+    if options.cache is not None:
+        make_folder(Path(options.cache))
+    for product in PRODUCTS.values():
+        run.product(product)
+    result = train_ttd(options, run.path, report, processes)
+    run.record(
+        "adapter",
+        {
+            "files": {name: path for name, path in PRODUCTS.items() if (run.path / path).exists()},
+            "parameters": result.trained, "cpu_seconds": round(result.cpu_seconds, 1), "best_step": result.best_step,
+            "before": dict(result.before), "after": dict(result.after),
+        },
+    )  # fmt: skip
+    run.finish("done", {"done": 1})
+    for line in _told(result.before, result.after):
+        report.info(line)
+    if result.best_step == 0:
+        report.warning(
+            "nothing measured better than the model before the first step: the adapter changes nothing",
+            hint=f"the one after the last step is in {run.path / 'last'}",
+        )
+    report.info(f"trained {result.trained} values in {result.cpu_seconds:.0f} CPU-seconds: {run.path}")
+    return run.path
+
+
+def _told(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
+    """The figures before the first step and of the best adapter, one line each."""
+    return [
+        f"{name.replace('_', ' ')}: {before[name]:.4g} before, {value:.4g} after"
+        for name, value in after.items()
+        if name in before
+    ]
+
+
+def _train_together(
+    options: TrainOptions, command_line: str, report: Reporter, place: Place, manifest_sha256: str | None
+) -> Path:
+    """The main process opens the run and tells the others where; they compute and write nothing."""
+    import torch
+
+    from ttd_core.errors import UsageError
+    from ttd_core.protocols import SilentReporter
+    from ttd_core.recipes.train_ttd import train_ttd
+    from ttd_core.training.distributed import join
+
+    if options.method != "ttd":
+        raise UsageError(f"--method {options.method} trains in one process", hint="start it without torchrun")
+    cuda = options.device == "cuda" or (options.device == "auto" and torch.cuda.is_available())
+    device = f"cuda:{place.local_rank}" if cuda else "cpu"
+    if place.rank == 0:
+        with _open(options, command_line, manifest_sha256) as run, join(place, device) as processes:
+            processes.from_main((str(run.path), run.status == "done"))
+            if run.status == "done":
+                report.info(f"already done: {run.path} (--overwrite starts anew)")
+                return run.path
+            return _train_ttd(options, run, report, processes)
+    with join(place, device) as processes:
+        told: tuple[str, bool] = processes.from_main(None)
+        folder, done = Path(told[0]), told[1]
+        if not done:
+            train_ttd(options, folder, SilentReporter(), processes)
+        return folder

@@ -9,7 +9,7 @@ import torch
 
 from ttd_core.errors import UsageError
 from ttd_core.methods.ttd.losses import distill_loss, map_distance, tag_loss
-from ttd_core.methods.ttd.monitors import map_monitors
+from ttd_core.methods.ttd.monitors import map_monitors, pair_monitors
 from ttd_core.methods.ttd.select import MapReading, select_words
 from ttd_core.methods.ttd.targets import caption_target, word_targets
 
@@ -160,3 +160,14 @@ def test_monitors_see_flat_maps_shared_maps_and_selection() -> None:
     assert map_monitors(opposed, both, both)["likeness"] == pytest.approx(-1, abs=1e-5)
     flat = map_monitors(torch.full((1, 2, 3, 3), 0.2), both, both)
     assert flat["spread"] == pytest.approx(0, abs=1e-6) and flat["likeness"] == 0
+
+
+def test_monitors_see_pairs_that_are_none() -> None:
+    own = torch.eye(4)
+    assert pair_monitors(own, own)["match"] == 1
+    assert pair_monitors(own, own)["variety"] == pytest.approx(1)
+    shifted = pair_monitors(own + 0.01 * torch.arange(4), torch.roll(own, 1, 0))
+    assert shifted["match"] < 0.5
+    same = pair_monitors(own[:1].expand(4, 4), random_maps(4, 4))
+    assert same["match"] == pytest.approx(0.5) and same["variety"] == pytest.approx(0, abs=1e-6)
+    assert math.isnan(pair_monitors(own[:1], own[:1])["match"])

@@ -13,7 +13,7 @@ from torch import nn
 from ttd_core.errors import UsageError
 from ttd_core.methods.ttd.config import TtdConfig
 from ttd_core.methods.ttd.losses import distill_loss, map_distance, tag_loss
-from ttd_core.methods.ttd.monitors import map_monitors
+from ttd_core.methods.ttd.monitors import map_monitors, pair_monitors
 from ttd_core.methods.ttd.select import MapReading, select_words
 from ttd_core.methods.ttd.targets import caption_target, word_targets
 from ttd_core.protocols import Backbone
@@ -66,11 +66,28 @@ class StepResult:
 
     Args:
         losses: weighted, by name (`tag`, `distill`); their sum is minimised.
-        monitors: see `map_monitors`, and `affine_scale`, `affine_bias` where they are trained.
+        monitors: see `map_monitors` and `pair_monitors`, and `affine_scale`, `affine_bias` where they are trained.
     """
 
     losses: dict[str, torch.Tensor]
     monitors: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a batch looks like to the model.
+
+    Args:
+        words: B×K×h×w cosines of the candidates.
+        captions: B×h×w cosines of the captions.
+        pictures: B×D means of the pictures' cells.
+        sentences: B×D caption embeddings, normalised.
+    """
+
+    words: torch.Tensor
+    captions: torch.Tensor
+    pictures: torch.Tensor
+    sentences: torch.Tensor
 
 
 class TtdTraining(nn.Module):
@@ -117,7 +134,8 @@ class TtdTraining(nn.Module):
             pictures: B×3×H×W, normalised, on the backbone's device.
             texts: captions and candidates of the B pictures.
         """
-        words, captions = self.cosines(pictures, texts)
+        seen = self.look(pictures, texts)
+        words, captions = seen.words, seen.captions
         config, valid = self.config, texts.valid.to(words.device)
         selected = select_words(words, valid, self.reading, config.threshold, config.keep_best)
         targets = word_targets(self.reading.read(words), selected)
@@ -130,13 +148,13 @@ class TtdTraining(nn.Module):
             union = caption_target(targets)
             distances = map_distance(captions, union, config.distance, self.reading, affine)
             losses["distill"] = config.distill_weight * distill_loss(distances, selected)
-        monitors = map_monitors(words, valid, selected)
+        monitors = map_monitors(words, valid, selected) | pair_monitors(seen.pictures, seen.sentences)
         if self.affine is not None:
             monitors |= dict(zip(("affine_scale", "affine_bias"), self.affine, strict=True))
         return StepResult(losses, monitors)
 
-    def cosines(self, pictures: torch.Tensor, texts: TextBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Similarity maps of the words, B×K×h×w, and of the captions, B×h×w. Differentiable."""
+    def look(self, pictures: torch.Tensor, texts: TextBatch) -> Seen:
+        """Similarity maps of a batch. Differentiable."""
         backbone: Backbone = self.backbone  # type: ignore[assignment]
         encode = getattr(backbone, "encode_dense", None)  # those that have it save the pooled vector
         # B×D×h×w
@@ -145,10 +163,12 @@ class TtdTraining(nn.Module):
         device = dense.device
         captions = F.normalize(backbone.encode_texts(texts.captions).float(), dim=-1)[texts.caption_rows.to(device)]
         caption_maps = torch.einsum("bdhw,bd->bhw", dense, captions)
-        if not texts.words:
-            return dense.new_zeros(len(dense), 0, *dense.shape[2:]), caption_maps
-        words = F.normalize(backbone.encode_texts(texts.words).float(), dim=-1)[texts.word_rows.to(device)]
-        return torch.einsum("bdhw,bkd->bkhw", dense, words), caption_maps
+        if texts.words:
+            words = F.normalize(backbone.encode_texts(texts.words).float(), dim=-1)[texts.word_rows.to(device)]
+            maps = torch.einsum("bdhw,bkd->bkhw", dense, words)
+        else:
+            maps = dense.new_zeros(len(dense), 0, *dense.shape[2:])
+        return Seen(maps, caption_maps, dense.mean(dim=(2, 3)), captions)
 
 
 def map_reading(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -41,3 +43,29 @@ def map_monitors(cosines: torch.Tensor, valid: torch.Tensor, selected: torch.Ten
         "selected": float((selected & valid).sum()) / words,
         "likeness": float(both.sum()) / pairs if pairs else 0.0,
     }
+
+
+@torch.no_grad()
+def pair_monitors(pictures: torch.Tensor, captions: torch.Tensor) -> dict[str, float]:
+    """Whether the pairs of a batch are pairs: none of it concerns the places.
+
+    Args:
+        pictures: B×D, e.g. the mean of a picture's cells.
+        captions: B×D.
+
+    Returns:
+        `match`: how many of the batch's other captions a picture likes less than its own (one liked equally counts
+        half), mean over pictures: 1 at best, 0.5 where captions do not belong to their pictures or pictures are all
+        alike. `variety`: 1 less the mean cosine between two pictures; 0 for one picture repeated. NaN for a lone pair.
+    """
+    count = len(pictures)
+    if count < 2:
+        return {"match": math.nan, "variety": math.nan}
+    seen, said = F.normalize(pictures.float(), dim=-1), F.normalize(captions.float(), dim=-1)
+    liking = seen @ said.T
+    own = liking.diagonal()[:, None]
+    # the same caption twice, or the same picture, differs by rounding only
+    above, equal = liking < own - RANGE_FLOOR, (liking - own).abs() <= RANGE_FLOOR
+    wins = float(above.sum()) + (float(equal.sum()) - count) / 2
+    pairs = count * (count - 1)
+    return {"match": wins / pairs, "variety": 1 - (float((seen @ seen.T).sum()) - count) / pairs}

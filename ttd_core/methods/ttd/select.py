@@ -19,7 +19,8 @@ class MapReading:
             bias.
         logit_scale: factor of the softmax.
         sigmoid_scale, sigmoid_bias: of the sigmoid reading; None where the model has none.
-        maps: what distillation works on, `cosine` or `sigmoid`; None takes sigmoids where they also select.
+        maps: what distillation works on, `cosine` or `sigmoid`; None takes sigmoids where the model has scale and bias
+            for them, which is how the method defines S, and the cosines elsewhere.
     """
 
     calibration: str = "softmax"
@@ -31,8 +32,7 @@ class MapReading:
     @property
     def sigmoid(self) -> tuple[float, float] | None:
         """Scale and bias where the maps S are sigmoids, None where they are the cosines."""
-        wanted = self.maps == "sigmoid" or (self.maps is None and self.calibration == "sigmoid")
-        if not wanted or self.sigmoid_scale is None or self.sigmoid_bias is None:
+        if self.maps == "cosine" or self.sigmoid_scale is None or self.sigmoid_bias is None:
             return None
         return self.sigmoid_scale, self.sigmoid_bias
 

@@ -1,0 +1,118 @@
+"""Batches of a distillation: the same however they are cut, each pair once a pass, those kept apart never."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.models import ListReporter
+from ttd_core.data.pair_sources import open_pairs
+from ttd_core.errors import DataError
+from ttd_core.recipes.scenes_pairs import CaptionedPictures
+from ttd_core.recipes.train_ttd_data import Ahead, PairBatch, ScenePairs, ShardPairs
+from ttd_core.training.share import Share
+
+NOTHING = PairBatch(np.empty((0, 3, 8, 8), dtype=np.uint8), ())
+
+
+def scenes(total: int = 10, batch: int = 4, seed: int = 0) -> ScenePairs:
+    pictures = np.arange(total, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 8, 8), dtype=np.uint8)
+    captions = [(f"first {number}", f"second {number}") for number in range(total)]
+    return ScenePairs(CaptionedPictures(pictures, captions), NOTHING, batch, seed)
+
+
+def list_of_pairs(folder: Path, total: int, broken: tuple[int, ...] = ()) -> Path:
+    lines = ["image\tcaption"]
+    for number in range(total):
+        path = folder / f"{number}.png"
+        Image.new("RGB", (20, 12), (number, 0, 0)).save(path)
+        if number in broken:
+            path.write_bytes(b"nothing")
+        lines.append(f"{path.name}\tpicture {number}")
+    (folder / "pairs.tsv").write_text("\n".join(lines) + "\n")
+    return folder / "pairs.tsv"
+
+
+def shards(path: Path, batch: int = 4, reporter: ListReporter | None = None, seed: int = 0) -> ShardPairs:
+    return ShardPairs(open_pairs(str(path)), None, 8, batch, seed, reporter or ListReporter())
+
+
+@pytest.mark.parametrize("kind", ["scenes", "list"])
+def test_shares_of_a_step_make_up_its_batch(kind: str, tmp_path: Path) -> None:
+    pairs = scenes() if kind == "scenes" else shards(list_of_pairs(tmp_path, 12))
+    for step in (0, 2, 5):
+        whole = pairs.share(step, Share())
+        parts = [pairs.share(step, Share(part, 2)) for part in range(2)]
+        assert whole.captions == parts[0].captions + parts[1].captions
+        assert np.array_equal(whole.pictures, np.concatenate([part.pictures for part in parts]))
+
+
+@pytest.mark.parametrize("kind", ["scenes", "list"])
+def test_a_pass_shows_every_pair_once_in_an_order_of_its_own(kind: str, tmp_path: Path) -> None:
+    pairs = scenes() if kind == "scenes" else shards(list_of_pairs(tmp_path, 11))
+    assert pairs.total == 10
+    seen = [int(picture[0, 0, 0]) for step in range(5) for picture in pairs.share(step, Share()).pictures]
+    assert sorted(seen[:10]) == sorted(seen[10:]) == sorted(set(seen)) and seen[:10] != seen[10:]
+
+
+def test_another_seed_gives_other_batches_and_the_same_seed_the_same(tmp_path: Path) -> None:
+    path = list_of_pairs(tmp_path, 12)
+    first, again, other = (shards(path, seed=seed).share(1, Share()).captions for seed in (0, 0, 1))
+    assert first == again != other
+    assert scenes(seed=0).share(1, Share()).captions == scenes(seed=0).share(1, Share()).captions
+
+
+def test_captions_of_a_scene_are_all_drawn_sooner_or_later() -> None:
+    pairs = scenes(total=4)
+    said = Counter(caption.split()[0] for step in range(20) for caption in pairs.share(step, Share()).captions)
+    assert min(said["first"], said["second"]) > 20
+
+
+def test_pairs_kept_apart_are_never_trained_on(tmp_path: Path) -> None:
+    pairs = shards(list_of_pairs(tmp_path, 40))
+    apart = set(pairs.held_out.captions)
+    assert len(apart) == 4 and pairs.total == 36
+    seen = {caption for step in range(20) for caption in pairs.share(step, Share()).captions}
+    assert len(seen) == 36 and not seen & apart
+
+
+def test_a_picture_that_cannot_be_read_is_named_once_and_another_takes_its_place(tmp_path: Path) -> None:
+    reporter = ListReporter()
+    pairs = shards(list_of_pairs(tmp_path, 10, broken=(3, 4)), reporter=reporter)
+    for step in range(6):
+        assert len(pairs.share(step, Share())) == 4
+    left_out = [warning for warning in reporter.warnings if "left out" in warning]
+    assert 1 <= len(left_out) <= 2 and len(set(left_out)) == len(left_out)
+
+
+def test_pictures_are_cut_to_their_middle_square(tmp_path: Path) -> None:
+    pixels = np.zeros((10, 30, 3), dtype=np.uint8)
+    pixels[:, 10:20] = 200
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
+    (tmp_path / "pairs.tsv").write_text("image\tcaption\nwide.png\ta square\n")
+    batch = shards(tmp_path / "pairs.tsv", batch=2).share(0, Share())
+    assert batch.pictures.shape == (2, 3, 8, 8) and (batch.pictures == 200).all()
+
+
+def test_data_without_a_pair_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("image\tcaption\n")
+    with pytest.raises(DataError, match="no rows"):
+        shards(tmp_path / "pairs.tsv")
+
+
+def test_what_comes_next_is_loaded_while_the_present_is_used() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def load(step: int, share: Share) -> PairBatch:
+        asked.append((step, share.part))
+        return PairBatch(np.full((1, 3, 8, 8), step, dtype=np.uint8), (f"{step}/{share.part}",))
+
+    ahead = Ahead(load, [Share(0, 2), Share(1, 2)], 2)
+    order = [(step, part) for step in range(2) for part in range(2)]
+    found = [ahead(step, Share(part, 2)).captions[0] for step, part in order]
+    assert found == [f"{step}/{part}" for step, part in order]
+    assert sorted(asked) == order
