@@ -33,8 +33,6 @@ app = typer.Typer(
 
 USE = "Use a model"
 MAKE = "Make a model"
-# Options of commands that are not there yet are answered by "not there yet", not by "no such option".
-PLANNED = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 app.command(rich_help_panel=USE)(tags)
 app.command(rich_help_panel=USE)(masks)
