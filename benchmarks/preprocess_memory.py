@@ -1,4 +1,4 @@
-"""Memory of `ttd preprocess` over generated rows: the peak after N rows and after 11 N rows, in one process.
+"""Memory of `ttd preprocess` over generated rows: the peak after N rows and after 10 N rows of one run.
 
     python benchmarks/preprocess_memory.py [--rows 20000] [--shard 10000]
 
@@ -6,7 +6,7 @@ Everything but the network is the real thing: pairs come as encoded pictures, ar
 model that only weighs the caption's letters, and go into one parquet file per shard, a row of the run's index each, and
 the closing figures. Peak memory must not grow with the number of rows: the second figure is at most 1.1 times the
 first. What does grow is small and counted here too: the list of shards and the index, some 500 bytes a shard. From the
-two peaks the program extrapolates to 10 million rows.
+growth between the two the program extrapolates to 10 million rows.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -29,6 +29,7 @@ from ttd_core.recipes.preprocess.options import PreprocessOptions
 from ttd_core.recipes.preprocess.preprocess import run_preprocess
 from ttd_core.types import Picture
 
+T = TypeVar("T")
 GOAL = 1.1
 WHOLE = 10_000_000
 
@@ -68,14 +69,26 @@ def peak() -> float:
     return size / 2**20 if sys.platform == "darwin" else size / 2**10
 
 
-def score(rows: int, per_shard: int, folder: Path) -> float:
-    """Score generated rows and return the seconds it took."""
-    begin = time.perf_counter()
+class Watch(SilentReporter):
+    """Takes the time and the peak after so many pairs."""
+
+    def __init__(self, after: int) -> None:
+        self.after, self.begin = after, time.perf_counter()
+        self.seen = (0.0, 0.0)
+
+    def track(self, items: Iterable[T], total: int | None, description: str) -> Iterator[T]:
+        for number, item in enumerate(items, 1):
+            if number == self.after:
+                self.seen = (time.perf_counter() - self.begin, peak())
+            yield item
+
+
+def score(rows: int, per_shard: int, folder: Path, watch: Watch) -> None:
+    """Score generated rows."""
     options = PreprocessOptions(data="generated", out=str(folder / str(rows)), workers=1)
     source = GeneratedPairs(rows, per_shard)
-    result, _ = run_preprocess(options, SilentReporter(), "", source, lambda device, report: Weigher())
+    result, _ = run_preprocess(options, watch, "", source, lambda device, report: Weigher())
     assert result["ok"] == rows, result
-    return time.perf_counter() - begin
 
 
 def main() -> int:
@@ -84,17 +97,16 @@ def main() -> int:
     parser.add_argument("--shard", type=int, default=10_000)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        score(min(1000, chosen.rows), chosen.shard, Path(folder))  # what is imported once
-        peaks = []
-        for rows in (chosen.rows, 10 * chosen.rows):
-            seconds = score(rows, chosen.shard, Path(folder))
-            peaks.append(peak())
-            print(f"{rows:>10,} rows  {seconds:7.1f} s  {rows / seconds:7.0f} rows/s  peak {peaks[-1]:7.1f} MiB")
-    ratio = peaks[1] / peaks[0]
-    growth = (peaks[1] - peaks[0]) / (9 * chosen.rows)
-    at_most = peaks[0] + growth * WHOLE
-    print(f"ratio {ratio:.3f} (goal: at most {GOAL}); {WHOLE:,} rows at this rate of growth: {at_most:.0f} MiB")
-    return 0 if ratio <= GOAL else 1
+        score(1000, 1000, Path(folder), Watch(1))  # what is imported once
+        watch = Watch(chosen.rows)
+        score(10 * chosen.rows, chosen.shard, Path(folder), watch)
+    found = (watch.seen, (time.perf_counter() - watch.begin, peak()))
+    for rows, (seconds, mebibytes) in zip((chosen.rows, 10 * chosen.rows), found, strict=True):
+        print(f"{rows:>10,} rows  {seconds:7.1f} s  {rows / seconds:7.0f} rows/s  peak {mebibytes:7.1f} MiB")
+    few, many = found[0][1], found[1][1]
+    whole = few + (many - few) / (9 * chosen.rows) * WHOLE
+    print(f"ratio {many / few:.3f} (goal: at most {GOAL}); {WHOLE:,} rows with this growth: {whole:.0f} MiB")
+    return 0 if many / few <= GOAL else 1
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 import time
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ttd_core.errors import UsageError
 from ttd_core.types import Picture
 
 Members = Iterable[tuple[str, bytes]]
@@ -106,3 +108,12 @@ def open_stub(device: str | None, report: Any) -> StubScorer:
 def open_slow_stub(device: str | None, report: Any) -> StubScorer:
     """A stub slow enough to be interrupted."""
     return StubScorer(pause=0.03)
+
+
+def open_and_fail(kind: str, device: str | None, report: Any) -> StubScorer:
+    """Something goes wrong in a worker: a user's mistake, a bug of ours, or the end of the process."""
+    if kind == "mistake":
+        raise UsageError("no such device", hint="use another one")
+    if kind == "bug":
+        raise ZeroDivisionError("a bug")
+    os._exit(7)
