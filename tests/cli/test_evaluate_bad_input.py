@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.cli.conftest import Answer, Ttd
-from tests.support.tiny_evaluation import draw_answers, draw_voc, voc_keys, write_rows
+from tests.support.tiny_evaluation import draw_answers, draw_voc, voc_keys
 from tests.support.tiny_sets import write_mask, write_picture, write_text
 
 SIZE = (16, 24)
@@ -223,139 +222,3 @@ def test_an_id_twice_counts_once(voc: Voc) -> None:
     answer = voc()
     assert f"names {KEYS[0]} more than once" in answer.err
     assert json.loads(answer.out)["metrics"] == before["metrics"]
-
-
-def test_a_list_of_ones_own_with_one_key_twice(ttd: Ttd, tmp_path: Path) -> None:
-    for name in ("x", "y"):
-        write_picture(tmp_path / name / "a.jpg")
-    rows = [{"image": f"{name}/a.jpg", "text": "a dog", "truth": ["dog"]} for name in ("x", "y")]
-    listed = write_text(tmp_path / "list.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    shared = write_rows(tmp_path / "tags.jsonl", {"a": {"tags": ["dog"]}})
-    answer = ttd("evaluate", "--data", listed, "--task", "tags", "--pred", shared)
-    assert answer.code == 3 and "one answer for both" in answer.err and not answer.out
-    own = write_rows(tmp_path / "own.jsonl", {f"{name}/a.jpg": {"tags": ["dog"]} for name in ("x", "y")})
-    assert ttd("evaluate", "--data", listed, "--task", "tags", "--pred", own).code == 0
-
-
-# tags ----------------------------------------------------------------------------------------------------------------
-
-
-def tags(ttd: Ttd, tmp_path: Path, text: str, *more: object) -> Answer:
-    """Score lines for the first two scenes."""
-    answers = write_text(tmp_path / "tags.jsonl", text)
-    answer = ttd("evaluate", "--data", "scenes:test", "--task", "tags", "--limit", 2, "--pred", answers, *more)
-    assert answer.code != 1, answer.err
-    return answer
-
-
-GOOD = '{"key": "test-00000", "tags": ["dog"]}\n{"key": "test-00001", "tags": ["cat"]}\n'
-
-
-def test_answers_of_tags_are_scored(ttd: Ttd, tmp_path: Path) -> None:
-    assert tags(ttd, tmp_path, GOOD).code == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("", ("tags.jsonl", "holds no tags")),
-        (GOOD + '{"key": "test-00000", "tags": []}\n', ("tags.jsonl:3", "test-00000 comes twice")),
-        (GOOD + '{"key": "test-00002"\n', ("tags.jsonl:3", "is not JSON")),
-        (GOOD + '{"tags": ["dog"]}\n', ("tags.jsonl:3", "has no key")),
-        (GOOD + '{"key": "test-00002", "tags": 3}\n', ("tags.jsonl:3", "no list of tags")),
-        (GOOD + '{"key": "q", "candidates": [{"tag": "dog", "score": NaN}]}\n', ("tags.jsonl:3", "no finite number")),
-        ('{"key": "test-00000", "tags": []}\n', ("1 of 2 samples have no answer", "test-00001")),
-        ('{"key": "other", "tags": []}\n', ("answers none of the 2 samples",)),
-    ],
-)
-def test_bad_files_of_tags(ttd: Ttd, tmp_path: Path, text: str, parts: tuple[str, ...]) -> None:
-    said(tags(ttd, tmp_path, text), *parts)
-
-
-def test_tags_for_another_caption(ttd: Ttd, tmp_path: Path) -> None:
-    text = GOOD.replace('"tags": ["dog"]', '"tags": ["dog"], "text": "another sentence"')
-    answer = tags(ttd, tmp_path, text, "--format", "json")
-    assert answer.code == 3 and "answers another caption" in answer.err
-    assert json.loads(answer.out)["counts"]["skipped"] == 1
-
-
-def test_missing_answers_of_tags_are_counted(ttd: Ttd, tmp_path: Path) -> None:
-    answer = tags(ttd, tmp_path, '{"key": "test-00000", "tags": []}\n', "--allow-missing", "--format", "json")
-    counts = json.loads(answer.out)["counts"]
-    assert (counts["selected"], counts["missing"], counts["scored"]) == (2, 1, 1)
-
-
-@pytest.mark.parametrize("score", ["NaN", "Infinity", '"high"', "null"])
-def test_scores_of_classes_that_are_no_numbers(ttd: Ttd, tmp_path: Path, score: str) -> None:
-    row = f'{{"key": "test-00000", "scores": [{", ".join(["0.5"] * 35 + [score])}]}}\n'
-    answers = write_text(tmp_path / "labels.jsonl", row)
-    answer = ttd("evaluate", "--data", "scenes:test", "--task", "classification", "--limit", 1, "--pred", answers)
-    said(answer, "labels.jsonl:1")
-
-
-# wrong usage ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        ((), ("--data",)),
-        (("--data", "scnes:test"), ("unknown data set 'scnes'", "did you mean scenes")),
-        (("--data", "voc2021", "--root", "."), ("unknown data set", "voc2012")),
-        (("--data", "scenes:tset"), ("tset", "test")),
-        (("--data", "voc2012"), ("--root",)),
-        (("--data", "voc2012:val", "--task", "masks"), ("--root",)),
-        (("--data", "scenes:test", "--root", "."), ("--root",)),
-        (("--data", "scenes:test", "--limit", "0"), ("--limit",)),
-        (("--data", "scenes:test", "--limit", "-1"), ("--limit",)),
-        (("--data", "scenes:test", "--workers", "-1"), ("--workers",)),
-        (("--data", "scenes:test", "--task", "bias", "--pred", "x"), ("--pred", "bias")),
-        (("--data", "scenes:test", "--merge", "a", "--shard", "1/2"), ("--merge", "--shard")),
-        (("--data", "scenes", "--pamr"), ("--pamr", "--data scenes")),
-        (("--data", "scenes:test", "--recipe", "scenes/hard-tags"), ("--recipe", "--data", "contradict")),
-        (("--recipe", "ttd/voc2021"), ("ttd/voc2012",)),
-        (("--recipe", "ttd/voc2012", "--task", "tags"), ("--recipe", "--task", "contradict")),
-        (("--data", "scenes:test", "--scorer", "best"), ("--scorer",)),
-    ],
-    ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else None,
-)
-def test_wrong_usage_names_the_option(
-    ttd: Ttd, tmp_path: Path, arguments: tuple[str, ...], parts: tuple[str, ...]
-) -> None:
-    answer = ttd("evaluate", *arguments)
-    assert answer.code == 2 and not answer.out, answer.err
-    assert [part for part in parts if part not in answer.err] == []
-    assert not (tmp_path / "runs").exists()
-
-
-def test_a_task_that_the_data_cannot_do_is_told_what_they_can(ttd: Ttd, tmp_path: Path) -> None:
-    base = tmp_path / "cc3m_for_evaluation"
-    write_picture(base / "image" / "00_1.jpg")
-    row = {"caption": "a dog", "tags": ["dog"]}
-    write_text(base / "json_refined" / "00_1.json", json.dumps(row))
-    write_text(tmp_path / "list.jsonl", json.dumps({"image": "a.jpg", "text": "a dog", "truth": ["dog"]}) + "\n")
-    write_picture(tmp_path / "a.jpg")
-    for data in (("cc3m-tagmask", "--root", tmp_path), (tmp_path / "list.jsonl",)):
-        answer = ttd("evaluate", "--task", "masks", "--data", *data)
-        assert answer.code == 2 and not answer.out, answer.err
-        assert f"--task masks cannot be done on --data {data[0]}" in answer.err and "tags, " in answer.err
-
-
-def test_a_class_that_is_none_cannot_be_unseen(ttd: Ttd) -> None:
-    answer = ttd("evaluate", "--task", "masks", "--data", "scenes:test", "--limit", 2, "--unseen", "dog,unicorn")
-    assert answer.code == 2 and "--unseen 'unicorn'" in answer.err and not answer.out
-
-
-def test_folders_and_files_in_each_others_place(ttd: Ttd, tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    call = ("evaluate", "--data", "scenes:test", "--limit", 1)
-    answers: list[Any] = [
-        ttd(*call, "--task", "tags", "--pred", folder),
-        ttd(*call, "--task", "masks", "--pred", write_text(tmp_path / "tags.jsonl", GOOD)),
-        ttd(*call, "--task", "classification", "--pred", folder),
-        ttd(*call, "--task", "masks", "--class-names", folder),
-        ttd("evaluate", "--data", folder),
-    ]
-    assert [answer.code for answer in answers] == [3] * 5
-    assert all("error: " in answer.err and not answer.out for answer in answers)
