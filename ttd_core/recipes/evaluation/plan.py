@@ -64,8 +64,8 @@ def open_data(options: EvaluateOptions) -> Benchmark:
         for flag, value in (("--root", options.root), ("--truth", options.truth)):
             if value is not None:
                 raise UsageError(f"{flag} does not go with --data scenes, which are drawn", hint=f"drop {flag}")
-        # the training split is long, and opening it draws every scene
-        return open_scenes(options.data, split or "test", options.limit if split == "train" else None)
+        # opening a split draws every scene for its caption
+        return open_scenes(options.data, split or "test", options.limit)
     root = None if options.root is None else Path(options.root)
     benchmark = open_benchmark(options.data, root, None if options.truth is None else Path(options.truth))
     if isinstance(benchmark, CocoObjects):
