@@ -97,7 +97,7 @@ def main() -> int:
     parser.add_argument("--shard", type=int, default=10_000)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        score(1000, 1000, Path(folder), Watch(1))  # what is imported once
+        score(chosen.shard, chosen.shard, Path(folder), Watch(1))  # imports, and the buffers of one whole shard
         watch = Watch(chosen.rows)
         score(10 * chosen.rows, chosen.shard, Path(folder), watch)
     found = (watch.seen, (time.perf_counter() - watch.begin, peak()))

@@ -14,7 +14,7 @@ from ttd_core.data.pair_lists import LISTS, open_list
 from ttd_core.data.pair_patterns import archive_paths, is_archive, shard_names
 from ttd_core.data.pairs import Pair, PairShard, PairSource
 from ttd_core.data.rows import BadRow, Columns
-from ttd_core.data.webdataset import TarPairs
+from ttd_core.data.webdataset import TarPairs, counted_rows
 from ttd_core.errors import DataError, UsageError
 
 LAYOUTS = {"cc3m": ("train", "validation"), "cc12m": ("train",)}
@@ -109,7 +109,7 @@ def open_pairs(data: str, root: Path | None = None, columns: Columns | None = No
 
 def _archives(name: str, paths: Sequence[Path]) -> TarPairs:
     shards = zip(shard_names(paths), paths, strict=True)
-    return TarPairs(name, tuple(PairShard(stem, str(path)) for stem, path in shards))
+    return TarPairs(name, tuple(PairShard(stem, str(path)) for stem, path in shards), counted_rows(paths))
 
 
 def _pattern_name(data: str, paths: Sequence[Path]) -> str:

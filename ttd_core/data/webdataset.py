@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +85,20 @@ class TarPairs:
             found = os.stat(shard.source)
             return f"{found.st_size}-{found.st_mtime_ns}"
         return None
+
+
+def counted_rows(paths: Iterable[Path]) -> int | None:
+    """How many samples archives hold by the `00000_stats.json` that img2dataset leaves beside each; None without it."""
+    rows = 0
+    for path in paths:
+        if not path.exists():
+            continue
+        beside = path.with_name(f"{path.name.partition('.')[0]}_stats.json")
+        try:
+            rows += int(json.loads(beside.read_bytes()[:65536])["successes"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+    return rows
 
 
 @dataclass

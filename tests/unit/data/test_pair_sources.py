@@ -144,6 +144,15 @@ def test_wildcards_alternatives_and_folders_name_archives(tmp_path: Path) -> Non
     assert [s.name for s in open_pairs(str(tmp_path / "b")).shards] == ["0", "1"]
 
 
+def test_counts_that_img2dataset_leaves_are_taken_for_the_bar(tmp_path: Path) -> None:
+    for number in range(2):
+        write_tar(tmp_path / f"{number}.tar", sample_members([number]))
+        (tmp_path / f"{number}_stats.json").write_text(json.dumps({"count": 9, "successes": 7 + number}))
+    assert getattr(open_pairs(f"{tmp_path}/{{0..2}}.tar"), "rows", None) == 15
+    (tmp_path / "1_stats.json").write_text("[")
+    assert getattr(open_pairs(f"{tmp_path}/{{0..2}}.tar"), "rows", 0) is None
+
+
 def test_numbers_count_with_and_without_zeros(tmp_path: Path) -> None:
     (tmp_path / "s8.tar").write_bytes(b"")
     (tmp_path / "s010.tar").write_bytes(b"")
