@@ -34,6 +34,8 @@ from ttd_core.protocols import Backbone, Reporter, SilentReporter
 CONFIG = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 PREFIX = "base_model.model."
+PACKAGED = Path(__file__).resolve().parent.parent / "weights" / "adapters"
+"""Adapters that ship with the program; they are found by their name alone."""
 TARGETS = ("in_proj", "out_proj", "c_fc", "c_proj")
 """Attention input and output and both MLP matrices: every matrix of a block."""
 TOWERS = ("both", "image", "text")
@@ -45,7 +47,7 @@ def apply_lora(backbone: Backbone, path: Path, reporter: Reporter | None = None)
 
     Args:
         backbone: any backbone that is a module; adapters go on its `network` where it has one.
-        path: adapter folder, or the weights file within it.
+        path: adapter folder, or the weights file within it, or the name of one that ships with the program.
         reporter: told of options in the configuration that are not known.
 
     Returns:
@@ -173,6 +175,8 @@ def _peft() -> Any:
 
 def _locate(path: Path) -> tuple[Path, Path]:
     path = path.expanduser()
+    if not path.exists() and len(path.parts) == 1 and (PACKAGED / path / CONFIG).is_file():
+        path = PACKAGED / path
     if path.is_file() and path.name != CONFIG:
         folder, weights = path.parent, path
     elif path.is_dir() or path.name == CONFIG:
@@ -182,7 +186,9 @@ def _locate(path: Path) -> tuple[Path, Path]:
             raise WeightsError(f"{folder}: no adapter weights, {WEIGHTS[0]} is missing")
         weights = present[0]
     else:
-        raise WeightsError(f"{path}: no such adapter", hint=f"a folder with {CONFIG} and {WEIGHTS[0]}")
+        shipped = sorted(each.parent.name for each in PACKAGED.glob(f"*/{CONFIG}"))
+        known = f", or one that ships: {', '.join(shipped)}" if shipped else ""
+        raise WeightsError(f"{path}: no such adapter", hint=f"a folder with {CONFIG} and {WEIGHTS[0]}{known}")
     if not (folder / CONFIG).is_file():
         raise WeightsError(f"{folder}: {CONFIG} is missing", hint="it lies beside the weights that peft saves")
     return folder, weights

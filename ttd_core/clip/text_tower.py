@@ -7,13 +7,14 @@ most tags take 4 to 12 of the 77 positions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
 from open_clip.tokenizer import SimpleTokenizer
 from torch import nn
 
+from ttd_core.clip.recomputing import recomputed
 from ttd_core.clip.vit import block_qkv, norm, pool_token
 from ttd_core.errors import WeightsError
 
@@ -108,7 +109,7 @@ class TextTower:
         mask = tower.attn_mask[:t, :t].to(x.dtype)
         *blocks, last = tower.transformer.resblocks
         for block in blocks:
-            x = block(x, attn_mask=mask)
+            x = recomputed(tower.transformer, partial(block, attn_mask=mask), x)
         pooled = norm(tower.ln_final, pool_token(last, x, block_qkv(last, x), readout, mask))
         projection = tower.text_projection
         if projection is None:

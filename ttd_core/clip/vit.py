@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ttd_core.clip.positions import PositionCache, Rule
+from ttd_core.clip.recomputing import recomputed
 from ttd_core.errors import UsageError
 
 
@@ -265,10 +266,12 @@ class VisionTower:
         kept: dict[int, torch.Tensor] = {}
         maps: dict[int, torch.Tensor] = {}
         for i, block in enumerate(self.blocks[:-1]):
-            qkv = block_qkv(block, x, self.variant)
             if i in attention:
+                qkv = block_qkv(block, x, self.variant)
                 maps[i] = attention_matrix(qkv.q, qkv.k)
-            x = finish_block(block, x, plain(qkv), self.variant)
+                x = finish_block(block, x, plain(qkv), self.variant)
+            else:
+                x = recomputed(self.visual.transformer, run_block, block, x, plain, self.variant)
             if i in hidden:
                 kept[i] = x
         return Stream(x, grid, block_qkv(self.blocks[-1], x, self.variant), kept, maps)

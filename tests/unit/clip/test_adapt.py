@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from tests.support.models import ListReporter, tiny_backbone, tiny_tcl
+from ttd_core.clip import lora
 from ttd_core.clip.adapter_card import AdapterCard, read_card, write_card
 from ttd_core.clip.load import load_backbone
 from ttd_core.clip.lora import adapt, save_lora
@@ -146,3 +147,29 @@ def test_dense_features_alone_are_those_of_the_whole_encoding(name: str) -> None
     backbone = MODELS[name]()
     pictures = torch.randn(2, 3, 64, 80, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(backbone.encode_dense(pictures), backbone.encode_images(pictures).dense)
+
+
+@pytest.mark.parametrize("name", ["clip", "tcl"])
+def test_activations_computed_anew_give_the_same_gradients(name: str) -> None:
+    found = []
+    for switched in (False, True):
+        backbone = MODELS[name]()
+        shake(adapt(backbone, rank=2))
+        backbone.network.set_grad_checkpointing(switched)
+        dense, _, texts = outputs(backbone)
+        (dense.square().sum() + dense.sum() + texts.sum()).backward()
+        found.append({n: p.grad for n, p in backbone.named_parameters() if p.grad is not None})
+    assert set(found[0]) == set(found[1]) and found[0]
+    for key, gradient in found[0].items():
+        torch.testing.assert_close(found[1][key], gradient)
+
+
+def test_a_shipped_adapter_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lora, "PACKAGED", tmp_path)
+    model = adapt(scenes(), rank=2)
+    shake(model)
+    save_lora(model, tmp_path / "tried-out")
+    assert scenes(lora="tried-out").info.weights_sha256 == scenes(lora=str(tmp_path / "tried-out")).info.weights_sha256
+    with pytest.raises(WeightsError, match="no such adapter") as caught:
+        scenes(lora="tried")
+    assert "tried-out" in str(caught.value.hint)
