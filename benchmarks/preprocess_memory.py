@@ -1,6 +1,6 @@
 """Memory of `ttd preprocess` over generated rows: the peak after N rows and after 10 N rows of one run.
 
-    python benchmarks/preprocess_memory.py [--rows 20000] [--shard 10000]
+    python benchmarks/preprocess_memory.py [--rows 30000] [--shard 10000]
 
 Everything but the network is the real thing: pairs come as encoded pictures, are decoded ahead of a stand-in for the
 model that only weighs the caption's letters, and go into one parquet file per shard, a row of the run's index each, and
@@ -93,7 +93,7 @@ def score(rows: int, per_shard: int, folder: Path, watch: Watch) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--rows", type=int, default=30_000)
     parser.add_argument("--shard", type=int, default=10_000)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -127,6 +127,21 @@ def test_a_score_depends_on_its_pair_alone(tmp_path: Path) -> None:
     assert rows(tmp_path / "single") == [rows(tmp_path / "together")[3]]
 
 
+def test_batches_of_one_shape_give_the_scores_of_single_pictures(tmp_path: Path) -> None:
+    from ttd_core.recipes.preprocess.scorer import PairScorer
+    from ttd_core.recipes.session import open_session
+
+    chosen = with_model("x", tmp_path / "run", hflip=True)
+    session = open_session(chosen.answers(), SilentReporter(), apart=True)
+    together, apart = PairScorer(replace(session, apart=False), 3), PairScorer(session, 3)
+    sizes = [(12, 9), (30, 30), (12, 9), (9, 12), (12, 9), (12, 9), (12, 9), (30, 30)]
+    pictures = [load_picture(picture_bytes(number, size)) for number, size in enumerate(sizes)]
+    captions = [f"a dog {number % 3}" for number in range(len(sizes))]
+    found = [each.score([each.prepare(picture) for picture in pictures], captions) for each in (together, apart)]
+    assert found[0] == pytest.approx(found[1], abs=2e-6) and together.window > apart.window
+    assert len({round(score, 6) for score in found[1] if isinstance(score, float)}) == len(sizes)
+
+
 def test_a_caption_without_a_known_word_has_no_score(tmp_path: Path, model: ModelOptions) -> None:
     folder = write_folder(tmp_path / "pics", 2)
     (folder / "0001.txt").write_text("Zitronenfalter Schmetterling")

@@ -18,7 +18,7 @@ from pathlib import Path
 from ttd_core.data.files import open_regular, show
 from ttd_core.data.folders import read_caption, read_folder
 from ttd_core.data.pair_lists import ROWS
-from ttd_core.data.pairs import BAD_CAPTION, BAD_ROW, NO_CAPTION, BadPair, Pair, PairShard
+from ttd_core.data.pairs import BAD_CAPTION, BAD_NAME, BAD_ROW, NO_CAPTION, BadPair, Pair, PairShard, is_text
 from ttd_core.data.rows import BadRow
 from ttd_core.data.webdataset import json_caption
 from ttd_core.errors import DataError
@@ -64,6 +64,8 @@ class FolderPairs:
     def _pair(self, key: str) -> Pair | BadPair:
         image = self.images / key
         origin = show(image)
+        if not is_text(key):
+            return BadPair(origin, "its name is no text in UTF-8, expected a plain name", None, key, BAD_NAME)
         beside = (self.records or self.images) / f"{os.path.splitext(key)[0]}{'.json' if self.records else '.txt'}"
         if not beside.exists():
             return BadPair(origin, f"has no caption: no {show(beside)}", None, key, NO_CAPTION)

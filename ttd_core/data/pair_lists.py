@@ -18,7 +18,7 @@ from ttd_core.data.files import open_regular, show
 from ttd_core.data.inputs import read_samples
 from ttd_core.data.lines import read_lines
 from ttd_core.data.lists import _CsvLines, _separator, read_csv, read_jsonl, read_tsv
-from ttd_core.data.pairs import BAD_ROW, NO_CAPTION, NO_PICTURE, BadPair, Pair, PairShard
+from ttd_core.data.pairs import BAD_NAME, BAD_ROW, NO_CAPTION, NO_PICTURE, BadPair, Pair, PairShard, is_text
 from ttd_core.data.parquet import read_parquet
 from ttd_core.data.rows import BadRow, Columns, RowError, RowReader
 from ttd_core.errors import DataError
@@ -240,6 +240,8 @@ def _pair(item: Sample | BadRow) -> Pair | BadPair:
     caption = (item.caption or "").strip()
     if not caption or item.image is None:
         return BadPair(item.origin, "has no caption, expected one", None, item.key, NO_CAPTION)
+    if not is_text(item.key):
+        return BadPair(item.origin, "its key is no text in UTF-8, expected a plain name", None, line, BAD_NAME)
     return Pair(item.key, caption, item.image, item.origin)
 
 

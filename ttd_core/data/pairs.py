@@ -91,3 +91,12 @@ class PairSource(Protocol):
             DataError: the shard as a whole cannot be read.
         """
         ...
+
+
+def is_text(key: str) -> bool:
+    """Whether a key can be written as UTF-8: names of files and members may hold bytes that are no text."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -36,6 +36,7 @@ from ttd_core.data.pairs import (
     BadPair,
     Pair,
     PairShard,
+    is_text,
 )
 from ttd_core.data.webdataset_tar import CutShort, Member, read_members
 from ttd_core.errors import DataError
@@ -179,7 +180,7 @@ def _sample(group: _Group, archive: str) -> Pair | BadPair:
 
     if reason := unsafe_key(key):
         return bad(BAD_NAME, f"{reason}, expected a plain name")
-    if not key.isascii() and _holds_no_text(key):
+    if not is_text(key):
         return bad(BAD_NAME, "is no text in UTF-8, expected a plain name")
     if group.repeated:
         return bad(
@@ -224,11 +225,3 @@ def json_caption(data: bytes) -> str:
     if isinstance(record, dict):
         record = next((record[name] for name in ("caption", "text") if isinstance(record.get(name), str)), None)
     return record.encode("utf-8", "replace").decode().replace("\0", "").strip() if isinstance(record, str) else ""
-
-
-def _holds_no_text(key: str) -> bool:
-    try:
-        key.encode()
-    except UnicodeEncodeError:  # bytes of a name that are no UTF-8 come as half character pairs
-        return True
-    return False

@@ -21,6 +21,9 @@ from ttd_core.text.clean import printable
 MAX_HEADER = 1 << 20
 """Longest member name or extended header in bytes; a longer one is an attack or damage."""
 
+_BLOCKS = 1024
+"""How far behind the end is looked, in blocks of 64 KiB: padding is never longer."""
+
 _GZIP = b"\x1f\x8b"
 _OTHERS = ((b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip"))
 _LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
@@ -135,6 +138,9 @@ def _check_kind(head: bytes, name: str) -> None:
 def _check_rest(archive: tarfile.TarFile) -> None:
     """Behind the end there are zeros only, or somebody joined archives and would lose all but the first."""
     rest = archive.fileobj
-    while rest is not None and (block := rest.read(1 << 16)):
+    for _ in range(_BLOCKS):
+        block = b"" if rest is None else rest.read(1 << 16)
+        if not block:
+            return
         if block.strip(b"\0"):
             raise tarfile.ReadError("data behind the end mark: two archives joined, or a block of zeros inside")

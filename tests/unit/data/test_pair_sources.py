@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -230,3 +231,16 @@ def test_digests_tell_data_apart(tmp_path: Path) -> None:
     assert before != source_digest(open_pairs(str(two)))
     write_folder(one, 1, start=2)
     assert before != source_digest(open_pairs(str(one)))
+
+
+def test_names_that_are_no_text_are_refused_everywhere(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pics", 1)
+    picture = os.fsencode(folder / "caf") + b"\xe9"
+    for ending, data in ((b".png", picture_bytes(1)), (b".txt", b"a dog")):
+        with open(picture + ending, "wb") as stream:
+            stream.write(data)
+    write_tar(tmp_path / "a.tar", [(f"caf\udce9{end}", b"a dog") for end in (".png", ".txt")])
+    (tmp_path / "a.jsonl").write_text('{"image": "caf\\udce9.png", "text": "a dog"}\n')
+    for data in ("pics", "a.tar", "a.jsonl"):
+        found = everything(open_pairs(str(tmp_path / data)))
+        assert [pair.status for pair in found if isinstance(pair, BadPair)] == ["unsafe name"], data
