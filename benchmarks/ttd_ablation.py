@@ -107,7 +107,10 @@ def rows() -> list[Row]:
     found += [Row(f"rank {rank}", "rank", rank=rank) for rank in (2, 32)]
     found += [Row(f"{steps} steps", "steps", steps=steps) for steps in (30, 300)]
     found += [Row(f"{towers} encoder only", "towers", towers=towers) for towers in ("image", "text")]
+    views = {"scales": (1.0, 4 / 3), "hflip": True}
     found += [
+        Row("targets of 96+128 px, mirrored too, weight 0.2", "views", views),
+        Row("targets of 96+128 px, mirrored too, weight 1", "views", {**views, **both}),
         Row("image encoder only, weight 1", "search", both, towers="image"),
         Row("weight 1, threshold 0.7, lr 1e-4", "search", {"threshold": 0.7, **both}, lr=1e-4),
         Row("attention only, weight 1", "search", both, targets=("in_proj", "out_proj")),

@@ -117,6 +117,16 @@ CalibrationScenesOption = Annotated[
         "--calibration-scenes", metavar="N", help="Scenes on which clip chooses thresholds.", rich_help_panel=TRAINING
     ),
 ]
+ScalesOption = Annotated[
+    str,
+    typer.Option(
+        "--scales", metavar="A,B", help="Sizes whose mean maps select words and make targets.", rich_help_panel=o.METHOD
+    ),
+]
+HflipOption = Annotated[
+    bool,
+    typer.Option("--hflip/--no-hflip", metavar="", help="Mirror images in that mean, too.", rich_help_panel=o.METHOD),
+]
 DistanceOption = Annotated[
     Literal["mse", "l1", "bce", "bce-affine"],
     typer.Option(

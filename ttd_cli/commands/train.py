@@ -21,6 +21,8 @@ def train(
     activation: o.ActivationOption = None,
     method: t.MethodOption = "clip",
     image_size: o.ImageSizeOption = None,
+    scales: t.ScalesOption = "1.0",
+    hflip: t.HflipOption = False,
     candidates: o.CandidatesOption = "words",
     stopwords: o.StopwordsOption = True,
     logit_scale: o.LogitScaleOption = None,

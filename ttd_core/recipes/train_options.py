@@ -49,6 +49,7 @@ class TrainOptions:
         calibration, logit_scale: how words are scored for selection; None takes the model's own.
         maps: what is distilled, `cosine` or `sigmoid` maps; None takes sigmoids where the model has a learned scale and
             bias, as the definition of S has it.
+        scales, hflip: the views whose mean maps select words and make targets.
         candidates, stopwords: see `ttd_core.text.candidates`.
         rank, lora_scale: of the adapters.
         lora_targets: names of the linear layers that get one, separated by commas.
@@ -94,6 +95,8 @@ class TrainOptions:
     calibration: Literal["sigmoid", "softmax"] | None = None
     logit_scale: float | None = None
     maps: Literal["cosine", "sigmoid"] | None = None
+    scales: tuple[float, ...] = (1.0,)
+    hflip: bool = False
     candidates: Literal["words", "nouns", "phrases"] = "words"
     stopwords: bool = True
     rank: int = 8
@@ -190,6 +193,12 @@ class TrainOptions:
             ("--save-every", self.save_every, 1),
         ):  # fmt: skip
             whole(flag, count, at_least=least)
+        if not self.scales:
+            raise UsageError("--scales is empty", hint="e.g. --scales 1.0 or --scales 1.0,1.33")
+        for factor in self.scales:
+            positive("--scales", factor)
+            if factor > 16:
+                raise UsageError(f"--scales {factor:g} is too large, expected factors up to 16")
         if self.image_size is not None:
             whole("--image-size", self.image_size, at_least=1, at_most=4096)
         if self.ema is not None and not 0 < self.ema < 1:

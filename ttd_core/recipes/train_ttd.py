@@ -233,6 +233,7 @@ def _config(options: TrainOptions) -> TtdConfig:
     return TtdConfig(
         distance=options.distance, affine_scale=options.affine_scale, affine_bias=options.affine_bias,
         tag_weight=options.tag_weight, distill_weight=options.distill_weight, threshold=options.select_threshold,
+        scales=options.scales, hflip=options.hflip,
     )  # fmt: skip
 
 

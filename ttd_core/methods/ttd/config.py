@@ -25,6 +25,8 @@ class TtdConfig:
         distill_weight: weight of L_distill; 0 leaves it out.
         threshold: least score of a selected word, 0..1.
         keep_best: where no word of a caption passes, its best one is selected, so that no union is empty.
+        scales, hflip: words are selected by, and targets made from, maps averaged over these sizes of the pictures and
+            their mirror images, as masks are; the maps that are trained are those of the picture as it is.
     """
 
     distance: Distance = "bce-affine"
@@ -34,3 +36,5 @@ class TtdConfig:
     distill_weight: float = 0.2
     threshold: float = 0.5
     keep_best: bool = True
+    scales: tuple[float, ...] = (1.0,)
+    hflip: bool = False

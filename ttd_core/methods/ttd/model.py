@@ -82,12 +82,14 @@ class Seen:
         captions: B×h×w cosines of the captions.
         pictures: B×D means of the pictures' cells.
         sentences: B×D caption embeddings, normalised.
+        texts: B×K×D candidate embeddings, normalised; those of padding mean nothing.
     """
 
     words: torch.Tensor
     captions: torch.Tensor
     pictures: torch.Tensor
     sentences: torch.Tensor
+    texts: torch.Tensor
 
 
 class TtdTraining(nn.Module):
@@ -137,8 +139,9 @@ class TtdTraining(nn.Module):
         seen = self.look(pictures, texts)
         words, captions = seen.words, seen.captions
         config, valid = self.config, texts.valid.to(words.device)
-        selected = select_words(words, valid, self.reading, config.threshold, config.keep_best)
-        targets = word_targets(self.reading.read(words), selected)
+        teacher = self.averaged(pictures, seen)
+        selected = select_words(teacher, valid, self.reading, config.threshold, config.keep_best)
+        targets = word_targets(self.reading.read(teacher), selected)
         affine = (self.affine_scale, self.affine_bias)
         losses = {}
         if config.tag_weight:
@@ -153,13 +156,41 @@ class TtdTraining(nn.Module):
             monitors |= dict(zip(("affine_scale", "affine_bias"), self.affine, strict=True))
         return StepResult(losses, monitors)
 
+    @torch.no_grad()
+    def averaged(self, pictures: torch.Tensor, seen: Seen) -> torch.Tensor:
+        """Word maps averaged over the configured sizes and mirror images, B×K×h×w on the grid of `seen`; detached."""
+        config, grid = self.config, seen.words.shape[2:]
+        if (config.scales, config.hflip) == ((1.0,), False) or not seen.words.shape[1]:
+            return seen.words.detach()
+        info: ModelInfo = self.backbone.info  # type: ignore[assignment]
+        words = F.normalize(seen.texts, dim=-1)
+        found = []
+        for scale in config.scales:
+            sides = [max(1, round(side * scale / info.patch)) * info.patch for side in pictures.shape[2:]]
+            shown = pictures
+            if sides != list(pictures.shape[2:]):
+                shown = F.interpolate(pictures, sides, mode="bicubic", antialias=True)
+            for mirrored in (False, True)[: 1 + config.hflip]:
+                if shown is pictures and not mirrored:
+                    found.append(seen.words)
+                    continue
+                dense = self._dense(shown.flip(3) if mirrored else shown)
+                maps = torch.einsum("bdhw,bkd->bkhw", dense.flip(3) if mirrored else dense, words)
+                found.append(F.interpolate(maps, grid, mode="bilinear") if maps.shape[2:] != grid else maps)
+        return torch.stack(found).mean(dim=0)
+
+    def _dense(self, pictures: torch.Tensor) -> torch.Tensor:
+        """B×D×h×w cells, normalised; a backbone that can do without the pooled vector does."""
+        backbone: Backbone = self.backbone  # type: ignore[assignment]
+        encode = getattr(backbone, "encode_dense", None)
+        found = backbone.encode_images(pictures).dense if encode is None else encode(pictures)
+        return F.normalize(found.float(), dim=1)
+
     def look(self, pictures: torch.Tensor, texts: TextBatch) -> Seen:
         """Similarity maps of a batch. Differentiable."""
         backbone: Backbone = self.backbone  # type: ignore[assignment]
-        encode = getattr(backbone, "encode_dense", None)  # those that have it save the pooled vector
         # B×D×h×w
-        found = backbone.encode_images(pictures).dense if encode is None else encode(pictures)
-        dense = F.normalize(found.float(), dim=1)
+        dense = self._dense(pictures)
         device = dense.device
         captions = F.normalize(backbone.encode_texts(texts.captions).float(), dim=-1)[texts.caption_rows.to(device)]
         caption_maps = torch.einsum("bdhw,bd->bhw", dense, captions)
@@ -167,8 +198,9 @@ class TtdTraining(nn.Module):
             words = F.normalize(backbone.encode_texts(texts.words).float(), dim=-1)[texts.word_rows.to(device)]
             maps = torch.einsum("bdhw,bkd->bkhw", dense, words)
         else:
+            words = dense.new_zeros(len(dense), 0, dense.shape[1])
             maps = dense.new_zeros(len(dense), 0, *dense.shape[2:])
-        return Seen(maps, caption_maps, dense.mean(dim=(2, 3)), captions)
+        return Seen(maps, caption_maps, dense.mean(dim=(2, 3)), captions, words)
 
 
 def map_reading(
