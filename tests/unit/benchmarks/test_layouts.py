@@ -39,8 +39,35 @@ def test_every_set_is_found_from_each_folder(tmp_path: Path, name: str) -> None:
         assert (benchmark.tasks, benchmark.absent) == (("masks", "classification"), ())
         truth = benchmark.truth(benchmark.samples[0], SIZE)
         assert truth.label_map is not None
-        assert np.unique(truth.label_map).tolist() == [0, 1, IGNORE]
+        without_zero = name in ("voc2012-20", "ade20k")
+        assert np.unique(truth.label_map).tolist() == ([0, IGNORE] if without_zero else [0, 1, IGNORE])
         assert "no JSON file with names" in benchmark.notices[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "first"),
+    [
+        ("voc2012-20", "VOC2012", "aeroplane"),
+        ("context59", "PascalContext", "aeroplane"),
+        ("ade20k", "ADE2016", "wall"),
+    ],
+)
+def test_without_names_the_0_of_original_files_is_no_class(tmp_path: Path, name: str, data: str, first: str) -> None:
+    values = labels(0, 1, 3, 255)
+    draw_split(tmp_path / data / "validation", {"a": values}, {})
+    benchmark = open_benchmark(name, tmp_path)
+    truth = benchmark.truth(benchmark.samples[0], SIZE)
+    expected = np.array([IGNORE, 0, IGNORE, 2])[np.where(values == 255, 0, values)]
+    np.testing.assert_array_equal(truth.label_map, expected)
+    assert truth.present == (0, 2)
+    assert f"label 0 is taken as ignored and 1 as {first}" in benchmark.notices[0]
+
+
+def test_a_file_of_names_without_the_background_says_that_0_is_a_class(tmp_path: Path) -> None:
+    benchmark = open_benchmark("voc2012-20", draw(tmp_path, names=list(class_list("voc20").names)))
+    assert benchmark.truth(benchmark.samples[0], SIZE).present == (0, 1)
+    benchmark = open_benchmark("voc2012-20", draw(tmp_path, ignore=2))
+    assert [benchmark.truth(sample, SIZE).present for sample in benchmark.samples] == [(0,), ()]
 
 
 def test_a_background_that_our_list_lacks_is_ignored(tmp_path: Path) -> None:

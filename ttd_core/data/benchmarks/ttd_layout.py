@@ -1,8 +1,10 @@
 """The layout that several papers share: `<root>/<DATA>/validation/{image,mask,xml}`, a `<DATA>.json` beside it.
 
 The JSON file is optional. It may hold `names` (a list, or a mapping from value to name) and `ignore` (the value that
-counts nowhere). Where it has a background that our class list lacks, value 0 is ignored and value k is class k-1;
-without the file the values are our class indices. Names in another order would give a wrong figure: they are an error.
+counts nowhere). Where it has a background that our class list lacks, value 0 is ignored and value k is class k-1.
+Without names the values are those of the original label files: our class indices, and where the original has a 0 that
+our list lacks (VOC, Context and ADE20K without background) again 0 ignored and k as class k-1. Names in another order
+would give a wrong figure: they are an error.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ from ttd_core.errors import DataError
 
 SPLITS = {"val": "validation", "test": "validation", "validation": "validation", "train": "train", "training": "train"}
 """Split of the catalogue → folder."""
+
+_WITHOUT_ZERO = ("voc20", "context59", "ade150")
+"""Class lists without the background, or the unlabelled rest, that is 0 in the original label files."""
 
 _MAX_JSON = 1 << 20
 
@@ -108,7 +113,7 @@ def open_ttd_layout(
         raise DataError(f"{show(found.image)}: holds no pictures", "expected one .jpg or .png per sample")
     kept = tasks if masks is not None else tuple(task for task in tasks if task == "classification")
     raw = _raw_labels(found.names_file, classes) if masks is not None else None
-    notices = _notices(found, pictures)
+    notices = _notices(found, pictures, classes)
     return AnnotatedSet(f"{name}:{split}", kept, classes, pairs.samples, pairs.absent, notices, raw)
 
 
@@ -132,30 +137,33 @@ def _names_file(home: Path, known: set[str]) -> Path | None:
     return None
 
 
-def _notices(found: TtdFolders, pictures: Listing) -> tuple[str, ...]:
+def _notices(found: TtdFolders, pictures: Listing, classes: ClassList) -> tuple[str, ...]:
     notices = []
     if found.names_file is None and found.mask is not None:
-        place = show(found.image.parent.parent)
-        notices.append(f"{place}: no JSON file with names, label values are taken as indices of our class list")
+        place, first = show(found.image.parent.parent), classes.names[0]
+        taken = f"label 0 is taken as ignored and 1 as {first}, as in the original files"
+        if classes.name not in _WITHOUT_ZERO:
+            taken = f"label values are taken as indices of our class list, 0 as {first}"
+        notices.append(f"{place}: no JSON file with names, {taken}")
     if pictures.doubled:
         notices.append(f"{show(pictures.folder)}: several pictures are called {pictures.doubled[0]}, the first counts")
     return tuple(notices)
 
 
 def _raw_labels(file: Path | None, classes: ClassList) -> RawLabels:
-    plain = plain_labels(len(classes.names))
+    count = len(classes.names)
+    labels = zero_ignored(count) if classes.name in _WITHOUT_ZERO else plain_labels(count)
     if file is None:
-        return plain
+        return labels
     data = _read_names_file(file)
     ignore = data.get("ignore", 255)
     if not isinstance(ignore, int) or not 0 <= ignore <= 255:
         raise DataError(f"{show(file)}: ignore is {ignore!r}, expected a value from 0 to 255")
     names = _names(file, data)
-    labels = plain
     if names is not None:
-        shifted = len(names) == len(classes.names) + 1 and not classes.background and _is_background(names[0])
+        shifted = len(names) == count + 1 and not classes.background and _is_background(names[0])
         _check_order(file, names[1:] if shifted else names, classes)
-        labels = zero_ignored(len(classes.names)) if shifted else plain
+        labels = zero_ignored(count) if shifted else plain_labels(count)
     return RawLabels(labels.table, None if ignore == 255 else ignore)
 
 
