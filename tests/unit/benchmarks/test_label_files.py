@@ -153,6 +153,22 @@ def test_tags_of_our_own_runs_keep_scores_and_decisions(tmp_path: Path, whole: b
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        {"tags": ["Dog"], "candidates": ["dog", "Grass"]},
+        {"tags": ["dog"], "candidates": [{"tag": "Dog", "score": 0.7}, {"tag": "grass", "selected": False}]},
+        {"tags": "dog", "candidates": [{"tag": "dog", "selected": None}, {"tag": "grass"}]},
+        {"candidates": [{"tag": "dog", "selected": True}, {"tag": "grass"}]},
+    ],
+)
+def test_candidates_that_do_not_say_so_were_kept_where_the_tags_have_them(tmp_path: Path, row: dict[str, Any]) -> None:
+    found = read_tag_predictions(write(tmp_path, rows({"key": "a"} | row), "t.jsonl"))["a"]
+    assert found.candidates is not None
+    assert found.tags == ("dog",)
+    assert [(each.tag, each.selected) for each in found.candidates] == [("dog", True), ("grass", False)]
+
+
+@pytest.mark.parametrize(
     ("name", "content"),
     [
         ("t.jsonl", rows({"id": 7, "tags": ["Dog", "wet grass"]}, {"image": "b.jpg", "tags": "sky"})),
@@ -180,6 +196,22 @@ def test_anybodys_lists_of_tags_are_read(tmp_path: Path, name: str, content: str
             rows({"key": "a", "candidates": [{"tag": "dog", "score": "high"}]}),
             "t.jsonl:1: the score of dog is no finite number",
         ),
+        (
+            "t.jsonl",
+            rows({"key": "b", "tags": []}, {"key": "a", "tags": [], "candidates": [{"tag": "Dog", "selected": True}]}),
+            "t.jsonl:2: dog is selected but not among its tags",
+        ),
+        (
+            "t.jsonl",
+            rows({"key": "a", "tags": ["dog"], "candidates": [{"tag": "dog", "selected": False}]}),
+            "t.jsonl:1: dog is among its tags but not selected",
+        ),
+        (
+            "t.jsonl",
+            rows({"key": "a", "candidates": [{"tag": "dog", "selected": "no"}]}),
+            "t.jsonl:1: selected of dog is neither true nor false",
+        ),
+        ("t.jsonl", rows({"key": "a", "candidates": [{"tag": "dog", "score": 0.9}]}), "t.jsonl:1: has no list of tags"),
         ("t.txt", "a dog\n", "t.txt:1: has no tab between key and tags"),
         ("t.jsonl", "\n", "holds no tags"),
     ],

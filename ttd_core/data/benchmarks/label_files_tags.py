@@ -1,7 +1,8 @@
 """Predicted (or true) tags by key: the rows of `ttd tags`, or anybody's lists.
 
 Understood are a run of `ttd tags` or its `tags.jsonl`, JSON Lines with `key` (or `id`, `image`) and `tags`, tables
-(`.csv`, `.tsv`, `.parquet`) with such columns, and lines `<key><TAB>dog, grass`.
+(`.csv`, `.tsv`, `.parquet`) with such columns, and lines `<key><TAB>dog, grass`. A candidate was kept where its entry
+has `selected`, or where it is among the row's `tags`; the two may not contradict each other.
 """
 
 from __future__ import annotations
@@ -107,26 +108,45 @@ def _prediction(row: Mapping[str, Any], origin: str) -> TagPrediction:
     if isinstance(tags, str):
         tags = split_tags(tags)
     judged = _judged(row["candidates"], origin) if isinstance(row.get("candidates"), list) else None
-    if tags is None and judged is not None:
-        tags = [each.tag for each in judged if each.selected]
+    if tags is None and judged is not None and (not judged or any(chosen is not None for _, _, chosen in judged)):
+        tags = [tag for tag, _, chosen in judged if chosen]
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise DataError(f"{origin}: has no list of tags", _ROW)
+    kept = folded(tags)
     text = next((row[name] for name in ("text", "caption") if isinstance(row.get(name), str)), None)
-    return TagPrediction(folded(tags), judged, text)
+    return TagPrediction(kept, None if judged is None else _decided(judged, kept, origin), text)
 
 
-def _judged(entries: list[Any], origin: str) -> tuple[JudgedTag, ...]:
-    judged: dict[str, JudgedTag] = {}
+def _judged(entries: list[Any], origin: str) -> list[tuple[str, float | None, bool | None]]:
+    """Tag, score, and whether it was kept, of each candidate; None where its entry does not say."""
+    judged: dict[str, tuple[str, float | None, bool | None]] = {}
     for entry in entries:
-        tag = entry.get("tag") if isinstance(entry, dict) else entry
+        known = entry if isinstance(entry, dict) else {"tag": entry}
+        tag, score, chosen = known.get("tag"), known.get("score"), known.get("selected")
         if not isinstance(tag, str):
             raise DataError(f"{origin}: a candidate has no tag", 'expected {"tag": "dog", "score": 0.7}')
-        score = entry.get("score") if isinstance(entry, dict) else None
         if score is not None and (type(score) not in (int, float) or not math.isfinite(score)):
             raise DataError(f"{origin}: the score of {printable(tag)[:60]} is no finite number")
+        if chosen is not None and chosen not in (True, False):
+            raise DataError(f"{origin}: selected of {printable(tag)[:60]} is neither true nor false")
         for key in folded([tag]):
-            judged[key] = JudgedTag(key, score, isinstance(entry, dict) and bool(entry.get("selected", False)))
-    return tuple(judged.values())
+            judged[key] = (key, score, None if chosen is None else bool(chosen))
+    return list(judged.values())
+
+
+def _decided(
+    judged: Iterable[tuple[str, float | None, bool | None]], kept: tuple[str, ...], origin: str
+) -> tuple[JudgedTag, ...]:
+    """Candidates with their decisions: those that do not say whether they were kept are looked up in the tags."""
+    decided = []
+    for tag, score, chosen in judged:
+        if chosen is not None and chosen != (tag in kept):
+            said = "selected but not among its tags" if chosen else "among its tags but not selected"
+            raise DataError(
+                f"{origin}: {printable(tag)[:60]} is {said}", "a tag was kept, or it was not: drop one of the two"
+            )
+        decided.append(JudgedTag(tag, score, tag in kept))
+    return tuple(decided)
 
 
 def folded(tags: Iterable[str]) -> tuple[str, ...]:
