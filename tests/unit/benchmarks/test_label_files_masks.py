@@ -175,3 +175,36 @@ def test_masks_of_captions_come_from_runs_and_plain_folders(tmp_path: Path) -> N
     np.testing.assert_array_equal(open_predicted_captions(tmp_path / "run" / "caption").read("a", SIZE), found)
     with pytest.raises(DataError, match="a run without masks of captions"):
         open_predicted_captions(write_run(tmp_path / "other", files={"labels": "labels/a.png"}))
+
+
+def test_without_a_background_class_0_beside_pixels_of_no_class_is_an_answer(tmp_path: Path) -> None:
+    values = np.where(thirds() > 1, 255, 0)
+    write_png(tmp_path / "a.png", values)
+    found = open_predicted_masks(tmp_path, THINGS).look("a", SIZE)
+    np.testing.assert_array_equal(found.labels, np.where(thirds() > 1, 3, 0))
+    assert found.notices == ("holds only 0 and 255: the first class and no class, or is it a binary mask?",)
+    with pytest.raises(DataError, match="a.png: is a binary mask, expected class indices"):
+        open_predicted_masks(tmp_path, PETS).look("a", SIZE)
+    write_png(tmp_path / "a.png", thirds() > 1, bool)
+    with pytest.raises(DataError, match="a.png: is a binary mask, expected class indices"):
+        open_predicted_masks(tmp_path, THINGS).look("a", SIZE)
+
+
+def test_files_in_sub_folders_answer_the_samples_of_their_own_folder(tmp_path: Path) -> None:
+    root = tmp_path / "answers"
+    write_png(root / "x" / "a.png", 1)
+    write_png(root / "y" / "a.png", 2)
+    write_png(root / "y" / "z" / "b.png", 3)
+    predicted = open_predicted_masks(root, PETS)
+    assert predicted.keys == {"x/a", "y/a", "y/z/b"}
+    assert [int(predicted.read(key)[0, 0]) for key in ("x/a", "y/a", "b", "z/b.jpg")] == [1, 2, 3, 3]
+    assert "a" not in predicted, "nobody knows which of the two"
+    assert open_predicted_captions(root).keys == predicted.keys
+
+
+def test_sub_folders_that_are_links_out_of_the_folder_are_not_read(tmp_path: Path) -> None:
+    write_png(tmp_path / "outside" / "a.png", 1)
+    write_png(tmp_path / "answers" / "x" / "b.png", 1)
+    (tmp_path / "answers" / "away").symlink_to(tmp_path / "outside")
+    (tmp_path / "answers" / "x" / "a.png").symlink_to(tmp_path / "outside" / "a.png")
+    assert open_predicted_masks(tmp_path / "answers", PETS).keys == {"x/b"}

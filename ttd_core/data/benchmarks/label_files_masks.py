@@ -1,7 +1,8 @@
 """Predicted label maps and caption masks: folders of PNG or npy files by any tool, and runs of `ttd masks`.
 
 - A plain folder: `<key>.png` or `<key>.npy`, the values are class indices in the order of our class list. 255 (65535 in
-  16 bit) is no class. A `classes.txt` beside them, one name a line, must agree with our list.
+  16 bit) is no class. A `classes.txt` beside them, one name a line, must agree with our list. Files in sub-folders have
+  these in their keys (`x/a`).
 - A run of `ttd masks` (`run.yaml`, `masks.jsonl`): labels are mapped by the names of their tags; a tag that is no class
   is an error. Label 0 is the background; in a class list without one it is no class.
 
@@ -18,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ttd_core.data.benchmarks.coco_files import file_names
 from ttd_core.data.benchmarks.label_files_rows import Answers, add_once, json_rows, key_of, text_rows
+from ttd_core.data.benchmarks.places import MASK_SUFFIXES, folder_names, list_tree
 from ttd_core.data.benchmarks.types import ClassList
 from ttd_core.data.files import show
 from ttd_core.data.keys import unsafe_key
@@ -31,7 +32,6 @@ from ttd_core.text.tokens import fold
 
 _RUN_ROWS = "masks.jsonl"
 _RUN_HINT = "expected the masks.jsonl of a run of `ttd masks`"
-_SUFFIXES = (".png", ".npy")
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,15 @@ class PredictedMasks:
         files: by key; also found by the plain name of the picture, see `Answers`.
         classes: C; the value C stands for "no class". None where the files are binary masks.
         notices: what was assumed.
+        background: whether class 0 is the background: then a file of 0 and 255 only is somebody's binary mask, and no
+            label map that leaves pixels without a class.
     """
 
     root: Path
     files: Answers[MaskFile] = field(repr=False)
     classes: int | None
     notices: tuple[str, ...] = ()
+    background: bool = True
 
     @property
     def keys(self) -> frozenset[str]:
@@ -99,14 +102,16 @@ class PredictedMasks:
         if file.labels is not None:
             return LabelMap(_mapped(file, self.classes, size))
         found = read_label_map(file.path, self.classes, size)
-        if self.classes > 2 and any("0 and 255" in notice or "1-bit" in notice for notice in found.notices):
+        of_two = tuple(notice for notice in found.notices if "0 and 255" in notice)
+        if self.classes > 2 and (self.background and of_two or any("1-bit" in notice for notice in found.notices)):
             raise DataError(
                 f"{show(file.path)}: is a binary mask, expected class indices 0..{self.classes - 1}",
                 "save label maps as PNG holding one class index per pixel",
             )
         labels = found.labels.astype(np.uint16)
         labels[labels == (IGNORED if self.classes <= IGNORED else 65535)] = self.classes
-        return LabelMap(labels, found.notices)
+        odd = ("holds only 0 and 255: the first class and no class, or is it a binary mask?",) if of_two else ()
+        return LabelMap(labels, tuple(notice for notice in found.notices if notice not in of_two) + odd)
 
 
 def open_predicted_masks(path: Path, classes: ClassList, aliases: Mapping[str, int] | None = None) -> PredictedMasks:
@@ -123,7 +128,7 @@ def open_predicted_masks(path: Path, classes: ClassList, aliases: Mapping[str, i
     _require_folder(path)
     if not (path / _RUN_ROWS).is_file():
         notices = _check_order(path, classes)
-        return PredictedMasks(path, _folder_files(path), len(classes.names), notices)
+        return PredictedMasks(path, _folder_files(path), len(classes.names), notices, classes.background)
     known = {fold(name): index for index, name in enumerate(classes.names)}
     known |= {fold(name): index for name, index in (aliases or {}).items()}
     zero = 0 if classes.background else len(classes.names)
@@ -164,18 +169,18 @@ def _require_folder(path: Path) -> None:
 
 
 def _folder_files(path: Path) -> Answers[MaskFile]:
-    found: dict[str, MaskFile] = {}
-    for name in sorted(file_names(path, path)):
-        if name.startswith(".") or Path(name).suffix.lower() not in _SUFFIXES:
-            continue
-        add_once(found, Path(name).stem, MaskFile(path / name), f"{show(path)}/{printable(name)}")
-    if not found:
-        folders = sorted(printable(entry.name) for entry in path.iterdir() if entry.is_dir())[:5]
+    listing = list_tree(path, MASK_SUFFIXES, path)
+    if listing.doubled:
         raise DataError(
-            f"{show(path)}: holds no .png or .npy files" + (f", only folders {', '.join(folders)}" if folders else ""),
+            f"{show(path)}: {printable(listing.doubled[0])[:80]} comes twice", "keep one .png or .npy per picture"
+        )
+    if not listing.names:
+        folders = ", ".join(map(printable, folder_names(path)[:5]))
+        raise DataError(
+            f"{show(path)}: holds no .png or .npy files" + (f", only folders {folders}" if folders else ""),
             "name label maps by the picture: 000000000139.png",
         )
-    return Answers(found)
+    return Answers({key: MaskFile(path / name) for key, name in listing.names.items()})
 
 
 def _check_order(path: Path, classes: ClassList) -> tuple[str, ...]:
