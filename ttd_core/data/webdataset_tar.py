@@ -75,7 +75,9 @@ def read_members(path: Path, most: Callable[[str], int]) -> Iterator[Member]:
         try:
             # "r|" reads strictly forward
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as archive:
-                while (entry := archive.next()) is not None:
+                # asked for a member behind the end, Python 3.10 seeks backwards
+                holds = getattr(archive, "firstmember", None) is not None
+                while holds and (entry := archive.next()) is not None:
                     archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps them all
                     if not entry.isdir():
                         yield _member(archive, entry, most(entry.name))
