@@ -54,7 +54,7 @@ def run(context: typer.Context) -> None:
         output.line(line)
     outcomes = check(expected, figures_of(result))
     for outcome in outcomes:
-        (output.info if outcome.met else output.warning)(str(outcome))
+        (output.info if outcome.met else output.error)(str(outcome))
     output.info(_where(result, folder))
     raise_for(outcomes, result, options)
 

@@ -15,7 +15,7 @@ from ttd_core.recipes.evaluation.summary import METRICS, TASK_METRICS
 
 KEYS = {
     "schema", "version", "task", "data", "recipe", "run_id", "complete", "metrics", "baselines", "counts", "per_class",
-    "options", "seed", "shard", "hashes", "environment",
+    "options", "reading", "seed", "shard", "hashes", "environment",
 }  # fmt: skip
 SAMPLES = {"listed", "absent", "selected", "missing", "planned", "scored", "skipped"}
 COUNTED = {

@@ -127,6 +127,16 @@ AveragingOption = Annotated[
         rich_help_panel=SCORE,
     ),
 ]
+BgOption = Annotated[
+    float | None,
+    typer.Option(
+        "--bg",
+        metavar="X",
+        help="Score a class has to exceed, 0 to 1.",
+        show_default="0.4 where there is a background",
+        rich_help_panel=o.METHOD,
+    ),
+]
 PerSampleOption = Annotated[
     bool,
     typer.Option(
@@ -193,7 +203,7 @@ def evaluate(
     threshold: o.ThresholdOption = 0.5,
     pamr: o.PamrOption = False,
     crf: o.CrfOption = False,
-    bg: o.BgOption = 0.4,
+    bg: BgOption = None,
     seed: o.SeedOption = 0,
     format: o.FormatOption = "text",
     per_sample: PerSampleOption = False,

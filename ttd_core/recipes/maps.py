@@ -52,6 +52,7 @@ def look(
     tags: Sequence[torch.Tensor],
     rivals: Sequence[torch.Tensor],
     captions: Sequence[torch.Tensor | None],
+    owners: Sequence[int] | None = None,
 ) -> list[Looked]:
     """Compare every picture with its own texts.
 
@@ -62,6 +63,9 @@ def look(
         tags: B tensors K×D, normalised; K may differ and may be 0.
         rivals: B tensors R×D that compete with the tags and are not answered for; R may differ and may be 0.
         captions: B caption embeddings of D, or None.
+        owners: where several tags stand for one class, the class of each, ascending, the same for all pictures; a class
+            takes the highest similarity of its tags before anything competes, so that synonyms do not weaken it, and
+            K counts classes in the results. None where every tag stands for itself.
 
     Returns:
         B results in the order of the pictures.
@@ -73,12 +77,12 @@ def look(
     for group in group_by_shape(plans):
         for part in _parts(session, group, plans[group[0]], texts):
             padded, valid = _pad([texts[i] for i in part], session)
-            asked = [len(tags[i]) for i in part]
+            asked = [len(tags[i]) if owners is None else owners[-1] + 1 for i in part]
             heads = [captions[i] for i in part]
             height, width = max(plans[part[0]])
             with memory_errors(f"looking at {len(part)} picture(s) of {width}x{height} pixels"):
                 shown = [pictures[i] for i in part]
-                seen = list(_look_batch(session, reading, shown, plans[part[0]], padded, valid, asked, heads))
+                seen = list(_look_batch(session, reading, shown, plans[part[0]], padded, valid, asked, heads, owners))
             for i, looked in zip(part, seen, strict=True):
                 results[i] = looked
     return [looked for looked in results if looked is not None]
@@ -93,8 +97,11 @@ def _look_batch(
     valid: torch.Tensor,
     asked: list[int],
     captions: list[torch.Tensor | None],
+    owners: Sequence[int] | None,
 ) -> Iterator[Looked]:
     info = session.info
+    if owners is not None:
+        valid = torch.cat([valid.new_ones(len(pictures), asked[0]), valid[:, len(owners) :]], dim=1)
     read = partial(
         calibrate,
         logit_scale=reading.logit_scale,
@@ -114,12 +121,12 @@ def _look_batch(
         for mirrored, dense in enumerate(torch.split(encoded.dense, len(pictures))):
             # B D h w -> B K h w
             dense = dense.flip(-1) if mirrored else dense
-            maps = cosine_maps(dense, texts)
+            maps = strongest_of(cosine_maps(dense, texts), owners)
             cosines.append(maps)
             scores.append(read(maps, reading.calibration, valid=valid))
             caption.append(cosine_maps(dense, heads))
         for vector in torch.split(encoded.pooled, len(pictures)):
-            pooled.append(read(cosine_scores(vector, texts), reading.calibration, valid=valid))
+            pooled.append(read(strongest_of(cosine_scores(vector, texts), owners), reading.calibration, valid=valid))
     mean_scores, mean_cosines, mean_caption = average_maps(scores), average_maps(cosines), average_maps(caption)[:, 0]
     mean_pooled = torch.stack(pooled).mean(0)
     judged = reading.calibration == "sigmoid"
@@ -132,6 +139,21 @@ def _look_batch(
             caption_map=caption_scores[b] if head is not None and caption_scores is not None else None,
             image_scores=mean_pooled[b, :k],
         )
+
+
+def strongest_of(values: torch.Tensor, owners: Sequence[int] | None) -> torch.Tensor:
+    """B×T×... values of tags and rivals -> B×K×..., the tags' highest for each class; what follows them stays.
+
+    Args:
+        values: the first len(owners) of the T belong to classes.
+        owners: ascending class of each tag, or None for no change.
+    """
+    if owners is None or len(owners) == owners[-1] + 1:
+        return values
+    own, rest = values[:, : len(owners)], values[:, len(owners) :]
+    index = torch.tensor(owners, device=values.device).view(1, -1, *[1] * (values.dim() - 2)).expand_as(own)
+    best = own.new_empty(len(own), owners[-1] + 1, *own.shape[2:])
+    return torch.cat([best.scatter_reduce(1, index, own, "amax", include_self=False), rest], dim=1)
 
 
 def picture_tensor(

@@ -89,6 +89,7 @@ class Scorer:
                     dtype="float32",
                     threads=torch.get_num_threads(),
                     model_sha256=self._session.info.weights_sha256,
+                    reading=self._session.described(),
                 )
         return self._session
 
@@ -144,11 +145,13 @@ class Scorer:
     def load(self, samples: Sequence[Sample]) -> list[Picture | Skipped]:
         """Decode the pictures of a batch and say once when the built-in model is shown something foreign to it."""
         pictures = load_pictures(samples)
-        if self._options.model.model == "scenes" and not self._photo_warned:
-            self._warn_of_photographs(pictures)
+        self.warn_of_photographs(pictures)
         return pictures
 
-    def _warn_of_photographs(self, pictures: Sequence[Picture | Skipped]) -> None:
+    def warn_of_photographs(self, pictures: Sequence[Picture | Skipped | None]) -> None:
+        """Say once when the built-in model is shown something foreign to it."""
+        if self._options.model.model != "scenes" or self._photo_warned:
+            return
         for picture in pictures:
             if isinstance(picture, Picture) and picture.path is not None and not is_marked(picture.path):
                 self._photo_warned = True

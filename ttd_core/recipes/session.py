@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -86,6 +86,26 @@ class Session:
     def info(self) -> ModelInfo:
         """What the backbone says about itself."""
         return self.backbone.info
+
+    def described(self) -> dict[str, Any]:
+        """What the options come to with this model, in plain values: sizes, templates, and how scores are read."""
+        alone, caption = self.alone_reading, self.caption_reading
+        return {
+            "model": self.info.name,
+            "weights": self.info.weights_name,
+            "dense": self.info.dense,
+            "activation": self.info.activation,
+            "image_size": self.views.image_size,
+            "scales": list(self.views.scales),
+            "hflip": self.views.hflip,
+            "templates": self.templates,
+            "calibration_of_captions": caption.calibration,
+            "calibration_alone": alone.calibration,
+            "logit_scale": caption.logit_scale,
+            "sigmoid_scale": alone.sigmoid_scale,
+            "sigmoid_bias": alone.sigmoid_bias,
+            "rivals": len(alone.rivals),
+        }
 
     def unknown_words(self, tag: str) -> list[str]:
         """Words of a tag outside a closed vocabulary; empty for open models."""

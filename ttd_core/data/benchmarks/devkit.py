@@ -68,6 +68,9 @@ class Devkit:
         return None if base is None else below(base, _PICTURES)
 
 
+_USUAL_SPLITS = ("train", "val", "trainval", "test")
+
+
 def open_devkit(
     kit: Devkit, name: str, split: str, root: Path, classes: ClassList, tasks: tuple[str, ...], raw: RawLabels | None
 ) -> Benchmark:
@@ -99,6 +102,11 @@ def open_devkit(
     xmls = list_files(boxes, XML_SUFFIXES, inside) if boxes is not None and boxes.is_dir() else None
     ids = _read_ids(kit, base, split)
     notices: tuple[str, ...] = ()
+    if ids is None and split not in _USUAL_SPLITS:  # a typing error must not evaluate everything
+        raise DataError(
+            f"{show(base)}: no {kit.lists}/{split}.txt for the split that --data names",
+            hint=f"leave :{split} away to take every picture with its truth",
+        )
     if ids is None:
         truths = masks if masks is not None else xmls
         assert truths is not None

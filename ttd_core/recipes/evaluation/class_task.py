@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from ttd_core.data.benchmarks.types import BenchmarkSample, ClassList, Truth
 from ttd_core.errors import DataError
 from ttd_core.metrics.classification import (
+    LabelCounts,
     PrecisionRecall,
     binarise,
     category,
@@ -63,10 +66,7 @@ class ClassTask:
             self._answers = ModelAnswers(s.options, s.report, s.run, s.cache, masks=False)
         answers = self._answers
         maps = answers.class_maps([each.picture for each in read], self._texts)
-        return [
-            partial(self._row, each, answers.class_scores(looked, self._texts))
-            for each, looked in zip(read, maps, strict=True)
-        ]
+        return [partial(self._row, each, answers.class_scores(looked)) for each, looked in zip(read, maps, strict=True)]
 
     def summary(self, rows: Iterable[Row]) -> Summary:
         """mAP, and precision, recall and F1 in three averagings."""
@@ -105,7 +105,7 @@ class PresenceReader(Reader):
 
 
 def labels_row(sample: BenchmarkSample, truth: Truth) -> dict[str, Any]:
-    """The truth's part of a row; `scores` or `labels` come from the answer."""
+    """The truth's part of a row; `scores`, `labels` or both come from the answer."""
     row: dict[str, Any] = {"key": sample.key, "present": sorted(truth.present or ())}
     return row | ({"difficult": sorted(truth.difficult)} if truth.difficult else {})
 
@@ -114,65 +114,89 @@ def summary(rows: Iterable[Row], classes: ClassList, options: EvaluateOptions) -
     """All figures of classification.
 
     Kept are by `--select fixed` scores above the threshold, by `relative` those above min + threshold·(max - min) of
-    the picture, by `top` the highest; strictly above, as TagCLIP does. Finished tag files bring their own decisions.
+    the picture, by `top` the highest; strictly above, as TagCLIP does. Finished answers with labels bring their own
+    decisions; scores beside them are ranked and decide nothing.
 
     Args:
-        rows: `key`, `present`, perhaps `difficult`, and either `scores` (C floats) or `labels`.
+        rows: `key`, `present`, perhaps `difficult`, and `scores` (C floats), `labels` or both.
         classes: the class list.
         options: selection rule, and how difficult objects count.
+
+    Raises:
+        DataError: some rows have labels or scores and others have not.
     """
     count = len(classes.things)
+    found = _gathered(rows, count)
+    truth = label_matrix(found.present, count)
+    hidden = None
+    if options.difficult != "positive" and any(found.difficult):
+        ignored = label_matrix(found.difficult, count)
+        if options.difficult == "ignore":
+            hidden = ignored
+        else:
+            truth &= ~ignored
+    metrics: dict[str, float] = {}
+    average = None
+    if found.scores is not None:
+        average = class_average_precisions(found.scores, truth, hidden)
+        metrics["map"] = percent(float(average.mean()))
+    if found.scores is not None and found.labels is None:
+        kept = binarise(found.scores, {"fixed": "absolute"}.get(options.select, options.select), options.threshold)
+    else:
+        kept = label_matrix(found.labels or (), count)
+    counts = count_labels(kept, truth, hidden)
+    metrics |= _three(overall(counts), "") | _three(category(counts), "category_") | _three(sample(counts), "sample_")
+    metrics["accuracy"] = percent(tag_metrics(counts.total).accuracy)
+    return Summary(
+        metrics=metrics,
+        counts={"pictures": len(found.keys)} | _numbers(counts),
+        baselines={"keep every class": _three(overall(count_labels(np.ones_like(truth), truth, hidden)), "")},
+        per_class=[_class_row(name, index, counts, average) for index, name in enumerate(classes.things)],
+        scores=None if found.scores is None else _decisions(found.scores, truth, kept, hidden),
+        quality={
+            key: _f1(int(tp), int(fp), int(fn))
+            for key, tp, fp, fn in zip(found.keys, counts.image_tp, counts.image_fp, counts.image_fn, strict=True)
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """What the rows of n pictures say.
+
+    Args:
+        keys: of the pictures.
+        present, difficult: labels of each.
+        scores: n×C float32, None without any.
+        labels: those that finished answers name for each picture, None where they name none.
+    """
+
+    keys: list[str]
+    present: list[list[int]]
+    difficult: list[list[int]]
+    scores: np.ndarray | None
+    labels: list[list[int]] | None
+
+
+def _gathered(rows: Iterable[Row], classes: int) -> _Gathered:
     keys: list[str] = []
     present: list[list[int]] = []
     difficult: list[list[int]] = []
-    scores: list[np.ndarray] = []
     labels: list[list[int]] = []
+    scores, scored = array("f"), 0  # grows in place: lists of Python's floats would take eight times the room
     for row in rows:
         keys.append(row["key"])
         present.append(row["present"])
         difficult.append(row.get("difficult", []))
         if "scores" in row:
-            scores.append(np.array(row["scores"], dtype=np.float32))
-        else:
+            scores.extend(row["scores"])
+            scored += 1
+        if "labels" in row:
             labels.append(row["labels"])
-    if scores and labels:
-        raise DataError("some predictions hold scores and others only labels, expected one kind for all pictures")
-    truth, ignored = label_matrix(present, count), label_matrix(difficult, count)
-    if options.difficult == "negative":
-        truth &= ~ignored
-    hidden = ignored if options.difficult == "ignore" else None
-    metrics: dict[str, float] = {}
-    average = None
-    if scores:
-        matrix = np.stack(scores)
-        kept = binarise(matrix, {"fixed": "absolute"}.get(options.select, options.select), options.threshold)
-        average = class_average_precisions(matrix, truth, hidden)
-        metrics["map"] = percent(float(average.mean()))
-    else:
-        kept = label_matrix(labels, count)
-    counts = count_labels(kept, truth, hidden)
-    metrics |= _three(overall(counts), "") | _three(category(counts), "category_") | _three(sample(counts), "sample_")
-    metrics["accuracy"] = percent(tag_metrics(counts.total).accuracy)
-    total = counts.total
-    return Summary(
-        metrics=metrics,
-        counts={
-            "pictures": len(keys),
-            "decisions": counts.decisions,
-            "tp": total.tp,
-            "fp": total.fp,
-            "fn": total.fn,
-            "exact": counts.exact,
-            "true": int(truth.sum()),
-        },
-        baselines={"keep every class": _three(overall(count_labels(np.ones_like(truth), truth, hidden)), "")},
-        per_class=[_class_row(name, index, counts, average) for index, name in enumerate(classes.things)],
-        scores=_decisions(np.stack(scores), truth, kept, hidden) if scores else None,
-        quality={
-            key: _f1(int(tp), int(fp), int(fn))
-            for key, tp, fp, fn in zip(keys, counts.image_tp, counts.image_fp, counts.image_fn, strict=True)
-        },
-    )
+    if scored not in (0, len(keys)) or len(labels) not in (0, len(keys)):
+        raise DataError("some predictions hold scores or labels that others lack, expected one kind for all pictures")
+    matrix = np.frombuffer(scores, dtype=np.float32).reshape(-1, classes) if scored else None
+    return _Gathered(keys, present, difficult, matrix, labels or None)
 
 
 def picture_figures(row: Row, classes: ClassList) -> dict[str, Any]:
@@ -180,8 +204,10 @@ def picture_figures(row: Row, classes: ClassList) -> dict[str, Any]:
     names = classes.things
     found: dict[str, Any] = {"present": [names[index] for index in row["present"]]}
     if "labels" in row:
-        return found | {"labels": [names[index] for index in row["labels"]]}
-    return found | {"scores": dict(zip(names, row["scores"], strict=True))}
+        found["labels"] = [names[index] for index in row["labels"]]
+    if "scores" in row:
+        found["scores"] = dict(zip(names, row["scores"], strict=True))
+    return found
 
 
 def _three(found: PrecisionRecall, prefix: str) -> dict[str, float]:
@@ -189,7 +215,7 @@ def _three(found: PrecisionRecall, prefix: str) -> dict[str, float]:
     return {prefix + name: percent(value) for name, value in values.items()}
 
 
-def _class_row(name: str, index: int, counts: Any, average: np.ndarray | None) -> dict[str, Any]:
+def _class_row(name: str, index: int, counts: LabelCounts, average: np.ndarray | None) -> dict[str, Any]:
     tp, fp, fn = (int(part[index]) for part in (counts.class_tp, counts.class_fp, counts.class_fn))
     found = tag_metrics(TagCounts(tp, fp, fn, 0))
     row: dict[str, Any] = {"name": name, "true": tp + fn, "tp": tp, "fp": fp, "fn": fn}
@@ -197,10 +223,24 @@ def _class_row(name: str, index: int, counts: Any, average: np.ndarray | None) -
     return row if average is None else row | {"ap": percent(float(average[index]))}
 
 
+def _numbers(counts: LabelCounts) -> dict[str, int]:
+    total = counts.total
+    return {
+        "decisions": counts.decisions,
+        "tp": total.tp,
+        "fp": total.fp,
+        "fn": total.fn,
+        "exact": counts.exact,
+        "true": total.tp + total.fn,
+    }
+
+
 def _decisions(scores: np.ndarray, truth: np.ndarray, kept: np.ndarray, hidden: np.ndarray | None) -> np.ndarray:
-    """Every decision as score, true, kept."""
-    counted = np.ones(truth.shape, dtype=bool) if hidden is None else ~hidden
-    table: np.ndarray = np.stack([scores[counted], truth[counted], kept[counted]], axis=1).astype(np.float64)
+    """Every decision that counts as score, true, kept: n×3 float32, since nothing more exact is known."""
+    counted = None if hidden is None else ~hidden
+    table = np.empty((scores.size if counted is None else int(counted.sum()), 3), dtype=np.float32)
+    for column, part in enumerate((scores, truth, kept)):
+        table[:, column] = part.ravel() if counted is None else part[counted]
     return table
 
 

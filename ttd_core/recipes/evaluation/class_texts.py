@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ttd_core.data.benchmarks.types import ClassList
 from ttd_core.errors import DataError
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True)
@@ -24,14 +20,6 @@ class ClassTexts:
 
     texts: tuple[str, ...]
     owners: tuple[int, ...]
-
-    def strongest(self, values: torch.Tensor) -> torch.Tensor:
-        """T×... values of the texts -> C×... values of the classes, the highest of each class's texts."""
-        count = self.owners[-1] + 1
-        if count == len(self.owners):
-            return values
-        index = values.new_tensor(self.owners).long().view(-1, *[1] * (values.dim() - 1)).expand_as(values)
-        return values.new_empty(count, *values.shape[1:]).scatter_reduce(0, index, values, "amax", include_self=False)
 
 
 def class_texts(classes: ClassList, path: str | None) -> ClassTexts:

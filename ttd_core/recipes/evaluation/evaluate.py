@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from ttd_core.atomic import atomic_path
 from ttd_core.errors import DataError
+from ttd_core.recipes.evaluation.doubts import doubts
 from ttd_core.recipes.evaluation.engine import record_rows
 from ttd_core.recipes.evaluation.merge import copy_rows, merged_options, open_shards
 from ttd_core.recipes.evaluation.plan import Plan, choose_task, make_plan, open_data
 from ttd_core.recipes.evaluation.published import published_row
-from ttd_core.recipes.evaluation.recorded import answers_digest, start_run
+from ttd_core.recipes.evaluation.recorded import answers_digest, other_code, start_run
 from ttd_core.recipes.evaluation.result import FILE, beside, read_result, result_object, without_nan, write_result
 from ttd_core.recipes.evaluation.scenes_run import asks_for_tables, run_tables
 from ttd_core.recipes.evaluation.task import Setting, Task
 from ttd_core.recipes.evaluation.tasks import file_answers, make_task
+from ttd_core.recipes.evaluation.unused import refuse_unused
 
 if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
@@ -51,17 +53,25 @@ def run_evaluation(
     if shards:
         options = merged_options(options, shards)
     benchmark = open_data(options)
-    answers = file_answers(options, choose_task(options, benchmark), benchmark)
+    chosen = choose_task(options, benchmark)
+    refuse_unused(options, chosen)
+    answers = file_answers(options, chosen, benchmark)
     for notice in () if answers is None else answers.notices:
         report.warning(notice)
     plan = make_plan(options, benchmark, None if answers is None else answers.keys, report)
-    with start_run(options, plan.task, plan.digest, command_line) as run:
+    with start_run(options, plan.task, plan.digest, command_line, benchmark.name) as run:
         task = make_task(Setting(options, benchmark, report, run, cache), plan.task, answers)
         if run.status == "done":
             report.info(f"already done: {run.path} (--overwrite starts anew)")
+            made_by = other_code(run.manifest)
+            if made_by is not None:
+                report.warning(f"these figures were made by {made_by}", hint="--overwrite makes them anew")
             row = None if options.recipe is None else published_row(options.recipe)
-            result = beside(read_result(run.path), options.recipe, row)
-            _write_files(options, plan, task, result, run, report, anew=False)
+            before = read_result(run.path)
+            result = beside(before, options.recipe, row)
+            if result != before:
+                write_result(run.path / FILE, result)
+            _write_files(options, plan, task, result, run, report, anew=result != before)
             return result, run.path
         if run.resumed:
             report.info(f"going on with {run.path}: {run.done} done before")
@@ -79,13 +89,16 @@ def conclude(
         RunError: a file cannot be written.
     """
     if not run.done:
-        raise DataError(f"none of the {len(plan.samples)} samples of --data {options.data} could be scored")
+        first = next((row["error"] for row in run.outcomes() if "error" in row), "no reason was recorded")
+        raise DataError(f"none of the {len(plan.samples)} samples of --data {options.data} could be scored: {first}")
     summary = task.summary(run.rows())
     counts = {**plan.counts, "scored": run.done, "skipped": skipped}
     row = None if options.recipe is None else published_row(options.recipe)
     hashes = {"samples": plan.listing, "predictions": answers_digest(options)}
     result = result_object(options, plan.task, summary, counts, run, row, hashes)
     write_result(run.product(FILE), result)
+    for doubt in doubts(options, plan, summary):
+        report.warning(doubt)
     _write_files(options, plan, task, result, run, report, summary)
     failed = skipped > 0 and not options.keep_going
     run.finish("failed" if failed else "done", {"done": run.done, "skipped": skipped})

@@ -262,9 +262,11 @@ class ClassFileTask:
     def _row(self, read: Read) -> dict[str, Any]:
         answer = self._predicted[read.sample.key]
         row = class_task.labels_row(read.sample, read.truth)
+        if answer.labels is not None:
+            row["labels"] = list(answer.labels)
         if answer.scores is not None:
-            return row | {"scores": [round(float(score), SCORE_DIGITS) for score in answer.scores]}
-        return row | {"labels": list(answer.labels or ())}
+            row["scores"] = [round(float(score), SCORE_DIGITS) for score in answer.scores]
+        return row
 
 
 def _has_picture(benchmark: Benchmark, sample: BenchmarkSample) -> bool:

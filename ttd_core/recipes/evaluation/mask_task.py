@@ -64,12 +64,12 @@ class MaskTask:
         """Picture, truth and answer as coloured label maps."""
         read = self.reader()(sample)
         looked = self._model().class_maps([read.picture], self._texts)[0]
-        labels = self._model().label_map(read.picture, looked, self._texts, self._classes)
+        labels = self._model().label_map(read.picture, looked, self._classes)
         return label_example(read, labels, self._classes)
 
     def _row(self, read: Read, looked: Any) -> dict[str, Any]:
         assert read.picture is not None
-        labels = self._model().label_map(read.picture, looked, self._texts, self._classes)
+        labels = self._model().label_map(read.picture, looked, self._classes)
         return cells_row(read, labels, self._classes)
 
     def _model(self) -> ModelAnswers:

@@ -107,7 +107,7 @@ def copy_rows(shards: Sequence[Shard], run: RunDirectory) -> int:
                 run.record_skipped(row["key"], row["error"], row.get("hint"), place)
             elif run.row(row["key"]) is None:
                 run.record(row["key"], row, place)
-    facts = ("device", "dtype", "threads", "model_sha256")
+    facts = ("device", "dtype", "threads", "model_sha256", "reading")
     run.note(**{name: shards[0].manifest[name] for name in facts if name in shards[0].manifest})
     return skipped
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ttd_core.data.benchmarks.types import ClassList
-from ttd_core.errors import UsageError, VocabularyError
+from ttd_core.errors import VocabularyError
 from ttd_core.ops.masks import label_map
 from ttd_core.ops.resize import resize_maps
 from ttd_core.recipes.evaluation.class_texts import ClassTexts
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from ttd_core.recipes.evaluation.reading import Read
     from ttd_core.recipes.maps import Looked
     from ttd_core.runs import RunDirectory
+
+
+BACKGROUND = 0.4
+"""Score of the background where there is one and `--bg` is not given, the published one of most sets."""
 
 
 class ModelAnswers:
@@ -58,6 +62,7 @@ class ModelAnswers:
 
     def ask(self, reads: Sequence[Read]) -> list[tuple[Question, Looked]]:
         """What the model sees of captioned pictures: questions about their candidates, and the maps."""
+        self.scorer.warn_of_photographs([read.picture for read in reads])
         samples = [self._sample(read) for read in reads]
         questions = self.scorer.questions(samples, [read.picture for read in reads])
         return list(zip(questions, self.scorer.look(questions), strict=True))
@@ -81,35 +86,49 @@ class ModelAnswers:
         kept = [k for k, i in enumerate(question.known) if tags.scores[i].selected]
         own = caption_mask_map(looked, reading, session.alone_reading)[None]
         union = tag_mask_maps(looked, kept, reading, session.alone_reading)
-        return self._labels(own, picture, self._options.bg) > 0, self._labels(union, picture, self._options.bg) > 0
+        return self._labels(own, picture, self._background) > 0, self._labels(union, picture, self._background) > 0
 
     # class lists ---------------------------------------------------------------------------------------------------
 
     def class_maps(self, pictures: Sequence[Picture], texts: ClassTexts) -> list[Looked]:
-        """Maps of every text of a class list, judged alone, for each picture."""
+        """Maps of every class of a list, judged alone, for each picture; the strongest text stands for its class."""
+        self.scorer.warn_of_photographs(pictures)
         session = self.scorer.session
         embeddings, rivals = self._embedded(texts)
         count = len(pictures)
-        return look(session, session.alone_reading, pictures, [embeddings] * count, [rivals] * count, [None] * count)
+        return look(
+            session,
+            session.alone_reading,
+            pictures,
+            [embeddings] * count,
+            [rivals] * count,
+            [None] * count,
+            texts.owners,
+        )
 
-    def label_map(self, picture: Picture, looked: Looked, texts: ClassTexts, classes: ClassList) -> np.ndarray:
-        """H×W uint16 class indices in the order of `classes`; a class counts by the strongest of its texts."""
-        maps = texts.strongest(looked.maps)
-        labels = self._labels(maps, picture, self._options.bg if classes.background else None).astype(np.uint16)
-        return labels if classes.background else labels - 1
+    def label_map(self, picture: Picture, looked: Looked, classes: ClassList) -> np.ndarray:
+        """H×W uint16 class indices in the order of `classes`; len(classes.names) where no class reaches `--bg`.
 
-    def class_scores(self, looked: Looked, texts: ClassTexts) -> np.ndarray:
+        A list with a background compares every class with it. In a list without one every pixel belongs to the
+        strongest class (TCL), unless `--bg` is given: then what stays below it belongs to no class (TTD).
+        """
+        background = self._options.bg
+        if classes.background:
+            background = self._background
+        labels = self._labels(looked.maps, picture, background).astype(np.uint16)
+        if classes.background:
+            return labels
+        return np.where(labels == 0, np.uint16(len(classes.names)), labels - 1).astype(np.uint16)
+
+    def class_scores(self, looked: Looked) -> np.ndarray:
         """Scores of the classes of a picture by `--scorer pixel` or `image`, float32."""
-        if self._options.scorer == "image":
-            scores = looked.image_scores
-        elif self._options.scorer == "pixel":
-            scores = looked.maps.flatten(1).amax(1)
-        else:
-            raise UsageError(
-                f"--scorer {self._options.scorer} gives no scores for a class list", hint="use --scorer pixel or image"
-            )
-        found: np.ndarray = texts.strongest(scores).float().cpu().numpy()
+        scores = looked.image_scores if self._options.scorer == "image" else looked.maps.flatten(1).amax(1)
+        found: np.ndarray = scores.float().cpu().numpy()
         return found
+
+    @property
+    def _background(self) -> float:
+        return BACKGROUND if self._options.bg is None else self._options.bg
 
     def _sample(self, read: Read) -> Sample:
         return benchmark_sample(self._options, read.sample, read.truth)

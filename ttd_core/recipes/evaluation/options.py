@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ttd_core.errors import UsageError
 from ttd_core.recipes.checks import not_both, not_empty, share, whole
@@ -38,6 +38,8 @@ class EvaluateOptions:
             (`ignore`).
         averaging: classes in the mean of mIoU, see `ttd_core.metrics.segmentation`: `present` in truth or answer,
             `truth` in the truth (TagCLIP), `zero` all of them, absent ones as 0 (ReCLIP).
+        bg: score that a class has to exceed. None is 0.4 where there is a background; in a list without one it leaves
+            every pixel to its strongest class, while a score given leaves what stays below it to no class.
         shard: this run's part of the samples, `i/n` with i from 1 to n.
         merge: runs of all n shards, to be put together.
         allow_missing: go on where samples or predictions are missing, and count them.
@@ -81,7 +83,7 @@ class EvaluateOptions:
     threshold: float = 0.5
     pamr: bool = False
     crf: bool = False
-    bg: float = 0.4
+    bg: float | None = None
     seed: int = 0
     batch_size: int = _how(8)
     workers: int | None = _how(None)
@@ -110,7 +112,8 @@ class EvaluateOptions:
             whole("--workers", self.workers, at_least=0)
         if self.shard is not None:
             parse_shard(self.shard)
-        share("--bg", self.bg)
+        if self.bg is not None:
+            share("--bg", self.bg)
         self.answers()
 
     def answers(self, masks: bool = True) -> CommonOptions:
@@ -124,7 +127,7 @@ class EvaluateOptions:
         """
         common: dict[str, Any] = {name: getattr(self, name) for name in _SHARED} | {"input": self.data or "shards"}
         if masks:
-            return MaskOptions(**common, pamr=self.pamr, crf=self.crf, bg=self.bg)
+            return MaskOptions(**common, pamr=self.pamr, crf=self.crf)
         return TagOptions(**common)
 
 
@@ -133,6 +136,11 @@ _SHARED = (
     "stopwords", "tagger", "scorer", "select", "threshold", "seed", "batch_size", "run_root",
 )  # fmt: skip
 """Fields that `EvaluateOptions` and `CommonOptions` have in common."""
+
+
+def task_of(name: str) -> Task | None:
+    """The task of this name, None for what is none (the tables of the scenes)."""
+    return next((task for task in get_args(Task) if task == name), None)
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -36,7 +36,7 @@ def result_tables(result: Mapping[str, Any]) -> list[PrintedTable]:
 def _figures(result: Mapping[str, Any]) -> PrintedTable:
     published = any("published" in metric for metric in result["metrics"].values())
     baselines = {name: values for name, values in result["baselines"].items() if values}
-    columns = ("", "ours", *(["published"] if published else []), *baselines, "unit")
+    columns = ("", "this run", *(["published"] if published else []), *baselines, "unit")
     rows = []
     for key, metric in result["metrics"].items():
         unit = metric["unit"]
@@ -50,7 +50,8 @@ def _figures(result: Mapping[str, Any]) -> PrintedTable:
         cells += [shown_value(values[key], unit) if key in values else "" for values in baselines.values()]
         rows.append((*cells, unit))
     counts = result["counts"]
-    title = f"{result['task']} on {result['data']}, {counts['scored']} samples"
+    samples = "1 sample" if counts["scored"] == 1 else f"{counts['scored']} samples"
+    title = f"{result['task']} on {result['data']}, {samples}"
     return PrintedTable(title, columns, tuple(rows))
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
 import ttd_core
 from ttd_core.config import changed_results, result_mapping, to_mapping
-from ttd_core.errors import DataError, UsageError, WeightsError
+from ttd_core.errors import DataError, RunError, UsageError, WeightsError
 from ttd_core.recipes.contents import by_content, local_weights
-from ttd_core.recipes.evaluation.options import EvaluateOptions
+from ttd_core.recipes.evaluation.options import EvaluateOptions, task_of
 from ttd_core.recipes.model_options import ModelOptions
 from ttd_core.runs import RunDirectory, RunName, combined, digest_files, input_name, open_run, run_id
+from ttd_core.runs.found import read_manifest
+from ttd_core.runs.manifest import provenance
 
 _NAMED = {
     "data", "task", "model.model", "model.pretrained", "model.lora", "model.weights", "templates", "scales",
@@ -26,7 +29,9 @@ _WITH_MASKS = ("masks", "text")
 """Tasks whose run's name shows the background's value; elsewhere it stands there only when it was changed."""
 
 
-def start_run(options: EvaluateOptions, task: str, samples_sha256: str, command_line: str) -> RunDirectory:
+def start_run(
+    options: EvaluateOptions, task: str, samples_sha256: str, command_line: str, data: str | None = None
+) -> RunDirectory:
     """Open the run of an evaluation.
 
     Args:
@@ -34,6 +39,7 @@ def start_run(options: EvaluateOptions, task: str, samples_sha256: str, command_
         task: what is measured, decided.
         samples_sha256: digest of the samples.
         command_line: as typed.
+        data: the data set's own name, whatever alias was typed; None for the one typed.
 
     Raises:
         RunError: see `ttd_core.runs.open_run`.
@@ -45,19 +51,62 @@ def start_run(options: EvaluateOptions, task: str, samples_sha256: str, command_
     if options.pred is not None:  # no model is asked: the weights that a recipe names need not be there
         options = replace(options, model=ModelOptions())
     weights = local_weights(options.answers(masks=False))
-    content = _content(options, weights)
+    named = _data_name(options, data)
+    content = replace(_content(options, weights), task=task_of(task), data=named)
+    # other data of one's own under the same name are another evaluation, as other answers are
+    own = samples_sha256 if os.path.exists(options.data or "") else None
+    name = _name(options, content, weights, task, own)
+    folder = Path(options.out) if options.out is not None else Path(options.run_root) / "evaluate" / name
     return open_run(
         Path(options.run_root),
         "evaluate",
-        _name(options, content, weights, task),
+        name,
         kept,
         results=result_mapping(content),
         inputs_sha256=samples_sha256,
         weights_sha256=combined(weights.values()) or digest_files(_shipped(options), WeightsError),
-        overwrite=options.overwrite,
-        folder=None if options.out is None else Path(options.out),
+        overwrite=options.overwrite or _is_stale(folder, bool(options.expect)),
+        folder=folder,
         command_line=command_line,
     )
+
+
+def other_code(manifest: Mapping[str, Any]) -> str | None:
+    """What made a run, where that is not the program that is running now; None where it is the same.
+
+    Changes that are not committed cannot be told apart, so a program with such changes is never known to be the same.
+    """
+    now = provenance()
+    then, here = (each.get("commit") for each in (manifest, now))
+    if manifest.get("ttd") == now["ttd"] and then == here and not (here or {}).get("dirty"):
+        return None
+    known = f" at commit {str(then.get('id'))[:12]}" if isinstance(then, dict) else ""
+    changed = " with changes" if isinstance(then, dict) and then.get("dirty") else ""
+    return f"ttd {manifest.get('ttd')}{known}{changed}"
+
+
+def _is_stale(folder: Path, expecting: bool) -> bool:
+    """Whether a run found is to be made anew because other code has made it and figures are to be held to it.
+
+    Raises:
+        RunError: an unfinished run of other code, whose rows must not be mixed with new ones.
+    """
+    try:
+        found = read_manifest(folder, "evaluate", overwrite=False)
+    except RunError:
+        return False  # opening it will say what is wrong
+    if found is None or found.get("command") != "evaluate":
+        return False
+    made_by = other_code(found)
+    if made_by is None:
+        return False
+    same = found.get("ttd") == provenance()["ttd"] and found.get("commit") == provenance()["commit"]
+    if found["status"] != "done" and not same:
+        raise RunError(
+            f"{folder} was begun by {made_by}, whose rows may differ from those of this one",
+            hint="start it anew with --overwrite",
+        )
+    return expecting and found["status"] == "done"
 
 
 def _refuse_inputs(options: EvaluateOptions) -> None:
@@ -89,23 +138,27 @@ def _content(options: EvaluateOptions, weights: dict[str, str]) -> EvaluateOptio
         name: None if getattr(options, name) is None else f"sha256:{_path_digest(getattr(options, name))}"
         for name in ("pred", "truth", "class_names")
     }
-    data = options.data
-    if data is not None and os.path.isfile(data):
-        data = f"sha256:{_path_digest(data)}"
     # what a recipe has set is in the options: its name alone changes nothing
-    return replace(options, model=answers.model, scorer=answers.scorer, data=data, recipe=None, expect=None, **files)
+    return replace(options, model=answers.model, scorer=answers.scorer, recipe=None, expect=None, **files)
 
 
-def _name(options: EvaluateOptions, content: EvaluateOptions, weights: dict[str, str], task: str) -> str:
-    model = options.model
+def _data_name(options: EvaluateOptions, name: str | None) -> str:
+    """How the data are called in names and comparisons: a path by its last part, however it is spelled."""
     data = options.data or ""
+    return input_name(None, data) if os.path.exists(data) else name or data
+
+
+def _name(
+    options: EvaluateOptions, content: EvaluateOptions, weights: dict[str, str], task: str, data_sha256: str | None
+) -> str:
+    model = options.model
     bg = options.bg if task in _WITH_MASKS and options.pred is None else None
     named = _NAMED if bg is not None else _NAMED - {"bg"}
     changed = {key: value for key, value in changed_results(content).items() if key not in named}
     return run_id(
         RunName(
             model=model.model if options.pred is None else f"pred-{input_name(None, options.pred)}",
-            data=input_name(None, data) if os.path.exists(data) else data,
+            data=content.data or "",
             task=task,
             pretrained=None if "pretrained" in weights else model.pretrained,
             templates=options.templates,
@@ -115,8 +168,9 @@ def _name(options: EvaluateOptions, content: EvaluateOptions, weights: dict[str,
             refiner="crf" if options.crf else "pamr" if options.pamr else None,
             adapter=PurePath(model.lora).stem if model.lora else None,
             bg=bg,
-            other=changed | ({"data": content.data} if content.data != options.data else {}),
+            other=changed,
             weights_sha256=combined(weights.values()),
+            data_sha256=data_sha256,
         )
     )
 

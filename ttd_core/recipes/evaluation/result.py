@@ -62,6 +62,7 @@ def result_object(
         "counts": {**counts, **summary.counts},
         "per_class": without_nan(summary.per_class),
         "options": result_mapping(options),
+        "reading": manifest.get("reading"),
         "seed": options.seed,
         "shard": options.shard,
         "hashes": {

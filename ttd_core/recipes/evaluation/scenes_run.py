@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ttd_core.config import changed_results
 from ttd_core.errors import UsageError
 from ttd_core.recipes.evaluation.options import EvaluateOptions
-from ttd_core.recipes.evaluation.recorded import start_run
+from ttd_core.recipes.evaluation.recorded import other_code, start_run
 from ttd_core.recipes.evaluation.result import FILE, read_result, result_object, without_nan, write_result
 from ttd_core.scenes.dataset import find_split
 
@@ -55,6 +55,9 @@ def run_tables(
     with start_run(options, TASK, digest, command_line) as run:
         if run.status == "done":
             report.info(f"already done: {run.path} (--overwrite starts anew)")
+            made_by = other_code(run.manifest)
+            if made_by is not None:
+                report.warning(f"these figures were made by {made_by}", hint="--overwrite makes them anew")
             result = read_result(run.path)
             if options.report and not (run.path / "report.html").exists():
                 from ttd_core.recipes.evaluation.page import write_tables_page
@@ -65,7 +68,12 @@ def run_tables(
         from ttd_core.recipes.session import open_session
 
         session = open_session(options.answers(masks=False), report, cache, apart=True)
-        run.note(device=str(session.device), dtype="float32", model_sha256=session.info.weights_sha256)
+        run.note(
+            device=str(session.device),
+            dtype="float32",
+            model_sha256=session.info.weights_sha256,
+            reading=session.described(),
+        )
         tables = scenes_tables(session.backbone, options.limit, report)
         count = tables.scenes * len(_SPLITS)
         counts = {"listed": sum(find_split(split).length for split in _SPLITS)}
