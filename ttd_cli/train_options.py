@@ -162,7 +162,7 @@ CalibrationOption = Annotated[
         "--calibration",
         metavar="NAME",
         help="Scoring of words: sigmoid, softmax.",
-        show_default="the model's",
+        show_default="as the maps",
         rich_help_panel=DISTILLATION,
     ),
 ]

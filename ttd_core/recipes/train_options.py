@@ -46,7 +46,8 @@ class TrainOptions:
         image_size: side of the square pictures in pixels; None takes the model's own.
         distance, affine_scale, affine_bias, tag_weight, distill_weight: see `ttd_core.methods.ttd.config.TtdConfig`.
         select_threshold: least score of a selected word.
-        calibration, logit_scale: how words are scored for selection; None takes the model's own.
+        calibration, logit_scale: how words are scored for selection; None takes sigmoids where the model has a scale
+            and a bias for them, else its own reading.
         maps: what is distilled, `cosine` or `sigmoid` maps; None takes sigmoids where the model has a learned scale and
             bias, as the definition of S has it.
         scales, hflip: the views whose mean maps select words and make targets.

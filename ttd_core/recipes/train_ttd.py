@@ -122,16 +122,18 @@ class _Distillation:
         except StoppedByGuard as stop:
             if stop.best is not None and self.processes.main:
                 load_weights(stop.best, self.training)
-                self._write_adapter(self.folder, {"stopped": stop.step, "reason": stop.reason}, {})
+                self._write_adapter(self.folder, {"stopped": stop.step, "reason": stop.reason}, self._trained_reading())
                 self._draw(before)
                 kept = f"the best adapter before that is kept in {self.folder}"
                 raise StoppedByGuard(stop.reason, stop.step, stop.best, kept) from stop
             raise
         if self.processes.main:
-            self._write_adapter(self.folder / "last", {"step": self.own.steps}, {})
+            self._write_adapter(self.folder / "last", {"step": self.own.steps}, self._trained_reading())
             if result.best is not None:
                 load_weights(result.best, self.training)
-            self._write_adapter(self.folder, {"step": result.best_step}, self._reading())
+            self._write_adapter(
+                self.folder, {"step": result.best_step}, self._recalibrated() or self._trained_reading()
+            )
             self._draw(before)
         return self._summary(result)
 
@@ -197,8 +199,15 @@ class _Distillation:
             made |= {"affine_scale": round(affine[0], 4), "affine_bias": round(affine[1], 4)}
         write_card(folder, AdapterCard(self.info.name, self.info.weights_sha256, reading, made))
 
-    def _reading(self) -> dict[str, float]:
-        """Scale and sigmoid chosen on `scenes:val` as those of the base were; otherwise the base's own stay."""
+    def _trained_reading(self) -> dict[str, float]:
+        """The trained a and b, for a model that reads all its maps by a sigmoid; others keep their own reading."""
+        affine = self.training.affine
+        if affine is None or self.info.calibration != "sigmoid":
+            return {}
+        return {"sigmoid_scale": affine[0], "sigmoid_bias": affine[1]}
+
+    def _recalibrated(self) -> dict[str, float]:
+        """Of the built-in model on its own data: scale and sigmoid chosen on `scenes:val`, as its base's were."""
         backbone: Any = self.training.backbone
         if not self.options.recalibrate or self.truth is None or not isinstance(backbone, ScenesBackbone):
             return {}
