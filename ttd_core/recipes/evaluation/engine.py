@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttd_core.data.benchmarks.types import BenchmarkSample
 from ttd_core.errors import DataError
-from ttd_core.recipes.evaluation.noticed import Notices
+from ttd_core.recipes.evaluation.noticed import Hints, Notices
 from ttd_core.recipes.evaluation.plan import Plan
 from ttd_core.recipes.evaluation.reading import batches, read_all, worker_count
 from ttd_core.recipes.evaluation.task import Task
@@ -43,15 +43,16 @@ def record_rows(options: EvaluateOptions, plan: Plan, task: Task, run: RunDirect
     """
     todo = [(place, sample) for place, sample in plan.samples if run.row(sample.key) is None]
     skipped = 0
+    said = Hints()
     waiting: deque[list[tuple[Place, Future[Any] | Skipped]]] = deque()
     with ThreadPoolExecutor(1, "counting") as counting:
         try:
             for batch in _answered(options, plan, task, todo, report, counting):
                 waiting.append(batch)
                 if len(waiting) > _UNCOUNTED:
-                    skipped += _record(run, report, waiting.popleft())
+                    skipped += _record(run, report, said, waiting.popleft())
             while waiting:
-                skipped += _record(run, report, waiting.popleft())
+                skipped += _record(run, report, said, waiting.popleft())
         except BaseException:
             for batch in waiting:
                 for _, row in batch:
@@ -82,7 +83,9 @@ def _answered(
     notices.close()
 
 
-def _record(run: RunDirectory, report: Reporter, batch: Sequence[tuple[Place, Future[Any] | Skipped]]) -> int:
+def _record(
+    run: RunDirectory, report: Reporter, said: Hints, batch: Sequence[tuple[Place, Future[Any] | Skipped]]
+) -> int:
     skipped = 0
     for (place, sample), waiting in batch:
         try:
@@ -91,7 +94,7 @@ def _record(run: RunDirectory, report: Reporter, batch: Sequence[tuple[Place, Fu
             row = Skipped(sample.key, error.message, error.hint)
         if isinstance(row, Skipped):
             skipped += 1
-            report.warning(f"skipped {sample.key}: {row.reason}", row.hint)
+            report.warning(f"skipped {sample.key}: {row.reason}", said.once(row.hint))
             run.record_skipped(sample.key, row.reason, row.hint, place)
             run.log("skipped", key=sample.key, reason=row.reason)
         else:

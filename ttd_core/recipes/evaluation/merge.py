@@ -131,7 +131,8 @@ def _refuse_other(first: Shard, other: Shard) -> None:
     for key in sorted({*theirs, *ours}):
         if theirs.get(key) != ours.get(key):
             raise UsageError(
-                f"--merge {other.path} has {key} {theirs.get(key)!r}, {first.path} has {ours.get(key)!r}",
+                f"--merge {other.path} has {key} {theirs.get(key, 'as usual')}, {first.path} has "
+                f"{ours.get(key, 'as usual')}",
                 hint="only shards of one evaluation can be put together",
             )
 

@@ -38,6 +38,20 @@ class Notices:
             self._report.warning(f"{self._found - SAID} more notices like these")
 
 
+class Hints:
+    """Hints that have been given: a folder of answers that are all wrong in one way needs the way out once."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def once(self, hint: str | None) -> str | None:
+        """The hint the first time, None afterwards."""
+        if hint is None or hint in self._given:
+            return None
+        self._given.add(hint)
+        return hint
+
+
 def noticed(read: Read, answer: LabelMap, name: str) -> dict[str, list[str]]:
     """The part of a row that holds its notices, empty without any.
 

@@ -130,6 +130,8 @@ def make_plan(
             hint="predictions are found by the data set's keys, as a picture's name without its suffix",
         )
     _allow(options, report, absent_answers, len(selected), f"samples have no answer in {options.pred}")
+    if predicted is not None and options.limit is None and len(predicted) > len(selected) - len(absent_answers):
+        report.info(f"{len(predicted) - len(selected) + len(absent_answers)} answers belong to no sample")
     unanswered = set(absent_answers)
     answered = [(place, each) for place, each in enumerate(selected) if each.key not in unanswered]
     part, parts = parse_shard(options.shard) if options.shard else (1, 1)

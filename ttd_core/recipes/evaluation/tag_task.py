@@ -19,11 +19,12 @@ from ttd_core.recipes.evaluation.task import Example, Finish, Setting, percent
 from ttd_core.recipes.evaluation.words import judged_words
 from ttd_core.recipes.results import SCORE_DIGITS, Skipped, TagResult, rounded
 from ttd_core.text.candidates import given_tags
+from ttd_core.text.tokens import fold
 
 if TYPE_CHECKING:
     from ttd_core.recipes.evaluation.model_answers import ModelAnswers
 
-BASELINES = {"keep": "keep all candidates", "noun": "keep all nouns", "dictionary": "keep all words ever visible"}
+BASELINES = {"keep": "keep all candidates", "noun": "keep all nouns", "dictionary": "dictionary of visible words"}
 """Flag of a decision → trivial answer that keeps exactly the flagged ones."""
 
 
@@ -149,11 +150,11 @@ def summary(rows: Iterable[Row]) -> Summary:
         precisions += caption_average_precisions([(ranked, true)])
         for each, score in zip(candidates, ranked, strict=True):
             scores.append((score, bool(each["true"]), bool(each["selected"])))
-            table = by_tag.setdefault(str(each["tag"]).casefold(), [0, 0, 0, 0])
+            table = by_tag.setdefault(fold(str(each["tag"])), [0, 0, 0, 0])
             table[(not each["selected"]) * 2 + (not each["true"])] += 1
         for tag, (area, hit) in row.get("maps", {}).items():
-            areas.setdefault(tag, []).append(math.nan if area is None else area)
-            hits.setdefault(tag, []).append(hit)
+            areas.setdefault(fold(tag), []).append(math.nan if area is None else area)
+            hits.setdefault(fold(tag), []).append(hit)
         quality[row["key"]] = caption_figures(row)["f1"]
     metrics = _metrics(counts["selected"])
     if any(not math.isnan(score) for score, _, _ in scores):  # plain lists of tags have no order to judge
@@ -185,10 +186,10 @@ def _map_figures(truth: Truth, question: Any, looked: Any) -> dict[str, list[Any
     from ttd_core.recipes.evaluation.model_answers import enlarged
 
     found: dict[str, list[Any]] = {}
-    masks = truth.tag_masks or {}
+    masks = {fold(tag): mask for tag, mask in (truth.tag_masks or {}).items()}
     for position, index in enumerate(question.known):
         tag = question.tags[index]
-        mask = masks.get(tag, masks.get(tag.casefold()))
+        mask = masks.get(fold(tag))
         if mask is None or not mask.any():
             continue
         values = enlarged(looked.cosines[position : position + 1], mask.shape)[0]
