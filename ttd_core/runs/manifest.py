@@ -17,7 +17,7 @@ from ttd_core.errors import DataError, TtdError
 
 PACKAGES = (
     "torch", "torchvision", "open_clip_torch", "peft", "nltk", "numpy", "pillow", "safetensors", "numba", "pydensecrf2",
-    "pycocotools", "pyarrow", "matplotlib", "pyyaml", "typer",
+    "pycocotools", "pyarrow", "ray", "matplotlib", "pyyaml", "typer",
 )  # fmt: skip
 """Packages whose version a manifest records; absent ones are left out."""
 
