@@ -75,7 +75,7 @@ def test_a_run_leaves_an_adapter_pictures_and_the_figures_before_and_after(tmp_p
         assert min(Image.open(folder / name).size) > 200
     assert [step for step, _ in steps(folder)] == [1, 2, 3, 4]
     figures = json.loads((folder / "validation.json").read_text())
-    assert set(figures["before"]) == set(figures["after"]) and "val_f1_lying" in figures["before"]
+    assert set(figures["before"]) == set(figures["after"]) >= {"val_f1_lying", "val_union_iou", "held_retrieval"}
     measured = [entry["validation"]["val_score"] for entry in read_log(folder / "log.jsonl") if "validation" in entry]
     assert len(measured) == 3 and figures["after"]["val_score"] == max(measured)
     assert json.loads((folder / "ttd.json").read_text())["reading"]["sigmoid_scale"] > 0
@@ -162,10 +162,13 @@ def test_anybodys_pairs_train_any_model(name: str, tmp_path: Path) -> None:
     assert set(result.before) == {
         "held_loss", "held_spread", "held_selected", "held_likeness", "held_retrieval",
     }  # fmt: skip
+    reading = json.loads((tmp_path / "run" / "last" / "ttd.json").read_text())["reading"]
+    assert set(reading) == ({"sigmoid_scale", "sigmoid_bias"} if name == "tcl" else set())
     spec = chosen.model_options().spec()
     with_adapter = ModelSpec(**{**vars(spec), "lora": str(tmp_path / "run" / "last")})
     loaded: Any = load_backbone(with_adapter, torch.device("cpu"), ListReporter())
     assert torch.isfinite(loaded.encode_images(torch.zeros(1, 3, 64, 64)).dense).all()
+    assert all(getattr(loaded.info, key) == value for key, value in reading.items())
 
 
 def test_a_size_that_does_not_divide_into_patches_is_refused(tmp_path: Path) -> None:
