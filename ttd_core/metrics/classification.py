@@ -37,26 +37,17 @@ def class_average_precisions(scores: np.ndarray, truth: np.ndarray, ignored: np.
         ignored: n×C bool, entries that are not ranked; None for none.
 
     Returns:
-        C float64; 0 for a class without a positive.
+        C float64; 0 for a class without a positive. mAP is their mean over **all** classes.
 
     Raises:
         ValueError: matrices of different size.
     """
     _same_size(scores, truth, *([] if ignored is None else [ignored]))
-    counted = np.ones(truth.shape, dtype=bool) if ignored is None else ~ignored.astype(bool)
-    return np.array(
-        [average_precision(s[c], t[c]) for s, t, c in zip(scores.T, truth.T, counted.T, strict=True)],
-        dtype=np.float64,
-    )
-
-
-def mean_average_precision(scores: np.ndarray, truth: np.ndarray, ignored: np.ndarray | None = None) -> float:
-    """mAP: mean of `class_average_precisions` over **all** classes; one without a positive counts as 0. NaN for C = 0.
-
-    Arguments and errors as there.
-    """
-    values = class_average_precisions(scores, truth, ignored).tolist()
-    return math.fsum(values) / len(values) if values else math.nan
+    values = np.zeros(scores.shape[1])
+    for index in range(len(values)):  # one class at a time: the matrices of a large set are never copied
+        counted = slice(None) if ignored is None else ~ignored[:, index].astype(bool)
+        values[index] = average_precision(scores[counted, index], truth[counted, index])
+    return values
 
 
 def binarise(scores: np.ndarray, rule: str, value: float) -> np.ndarray:
@@ -148,11 +139,17 @@ def count_labels(selected: np.ndarray, truth: np.ndarray, ignored: np.ndarray | 
         ValueError: matrices of different size.
     """
     _same_size(selected, truth, *([] if ignored is None else [ignored]))
-    found, true = selected.astype(bool), truth.astype(bool)
-    counted = np.ones(true.shape, dtype=bool) if ignored is None else ~ignored.astype(bool)
-    tp, fp, fn = found & true & counted, found & ~true & counted, ~found & true & counted
-    parts = [part.sum(axis=axis, dtype=np.int64) for axis in (0, 1) for part in (tp, fp, fn)]
-    return LabelCounts(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], int(counted.sum()))
+    found, true = selected.astype(bool, copy=False), truth.astype(bool, copy=False)
+    decisions = true.size
+    if ignored is not None:
+        counted = ~ignored.astype(bool, copy=False)
+        found, true, decisions = found & counted, true & counted, int(counted.sum())
+    both = found & true
+    parts: list[np.ndarray] = []
+    for axis in (0, 1):
+        tp, positive, relevant = (part.sum(axis=axis, dtype=np.int64) for part in (both, found, true))
+        parts += [tp, positive - tp, relevant - tp]
+    return LabelCounts(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], decisions)
 
 
 @dataclass(frozen=True)
