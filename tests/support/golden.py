@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from tests.support.tiny_clip import test_image
+from tests.support.tiny_sets import write_mask
+from ttd_core.data.benchmarks.raw_labels import zero_ignored
 
 ROOT = Path(__file__).resolve().parents[1] / "golden"
 
@@ -47,6 +49,11 @@ def load_case(system: str, name: str) -> Case:
         arrays = {key: stored[key] for key in stored.files}
     assert set(arrays) == set(info["arrays"]), f"{system}/{name}: arrays and their description differ"
     return Case(name, info, arrays)
+
+
+def without_zero(truth: np.ndarray, classes: int, folder: Path) -> np.ndarray:
+    """A stored truth as a data set without background reads it from its file: 0 counts nowhere, k is class k-1."""
+    return zero_ignored(classes).read(write_mask(folder / "truth.png", truth.astype(np.uint8)))[0]
 
 
 def normalised(seed: int, height: int, width: int, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:

@@ -56,20 +56,6 @@ def count_pixels(predicted: np.ndarray, truth: np.ndarray, classes: int, ignore:
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
-def reduce_zero_label(truth: np.ndarray, ignore: int = IGNORE) -> np.ndarray:
-    """Leave the background out of a truth map: 0 becomes ignored, k becomes k - 1, ignored stays.
-
-    As mmsegmentation's `reduce_zero_label` (VOC20, Context59, ADE20K). Same shape and type.
-
-    Raises:
-        ValueError: the map's type cannot hold the ignored value.
-    """
-    if ignore > np.iinfo(truth.dtype).max:
-        raise ValueError(f"a truth of {truth.dtype} cannot hold the ignored value {ignore}")
-    background = (truth == 0) | (truth == ignore)
-    return np.where(background, truth.dtype.type(ignore), truth - (~background).astype(truth.dtype))
-
-
 def cells_of(confusion: np.ndarray) -> list[list[int]]:
     """The cells that are not 0 as [truth, prediction, count], sorted: a confusion for JSON."""
     rows, columns = np.nonzero(confusion)
@@ -129,14 +115,13 @@ class SegmentationMetrics:
 
 
 def segmentation_metrics(
-    confusion: np.ndarray, averaging: str = "present", background: bool = True, classes: int | None = None
+    confusion: np.ndarray, averaging: str = "present", classes: int | None = None
 ) -> SegmentationMetrics:
     """Figures of a whole set, as `ttd.md` 8 defines them.
 
     Args:
         confusion: C×C integers, see `count_pixels`.
         averaging: one of `AVERAGING`, see the head of this module.
-        background: False leaves class 0 out of the means over classes; its pixels go on counting for the others.
         classes: how many rows and columns are classes; those after them hold pixels that were given to no class, which
             are misses of their true classes and nothing else. None for all.
 
@@ -151,7 +136,7 @@ def segmentation_metrics(
     union = area + counts.fp
     iou, fpr, fnr = (_ratios(part, union) for part in (counts.tp, counts.fp, counts.fn))
     recall = _ratios(counts.tp, area)
-    means = [_mean(values, area, averaging, 0 if background else 1) for values in (iou, fpr, fnr, recall)]
+    means = [_mean(values, area, averaging) for values in (iou, fpr, fnr, recall)]
     total = int(confusion.sum())
     weighted = math.fsum((iou * area)[area > 0].tolist())
     miou, mfpr, mfnr, mean_accuracy = means
@@ -188,8 +173,7 @@ def nan_mean(values: np.ndarray) -> float:
     return math.fsum(kept) / len(kept) if kept else math.nan
 
 
-def _mean(values: np.ndarray, area: np.ndarray, averaging: str, first: int) -> float:
-    values, area = values[first:], area[first:]
+def _mean(values: np.ndarray, area: np.ndarray, averaging: str) -> float:
     if averaging == "zero":
         return math.fsum(np.nan_to_num(values).tolist()) / len(values) if len(values) else math.nan
     return nan_mean(values[area > 0] if averaging == "truth" else values)

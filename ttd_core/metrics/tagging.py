@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -64,7 +63,8 @@ def caption_average_precisions(captions: Iterable[tuple[ArrayLike, ArrayLike]]) 
 
     A caption's candidates are ranked by score against each other only: scores of different captions need not be
     comparable (a softmax over the caption's candidates is not). Captions without a true candidate are left out, since
-    no order of theirs is better than another.
+    no order of theirs is better than another. The mean of these is the mAP of tag selection; our definition, since the
+    published tables have precision, recall, F1 and accuracy only.
 
     Args:
         captions: per caption K scores (NaN or None for candidates that could not be scored, which come last) and K
@@ -75,15 +75,6 @@ def caption_average_precisions(captions: Iterable[tuple[ArrayLike, ArrayLike]]) 
     """
     pairs = ((scores, np.asarray(true, dtype=bool)) for scores, true in captions)
     return [average_precision(scores, true) for scores, true in pairs if true.any()]
-
-
-def tag_map(captions: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
-    """Mean average precision of tag selection in 0..1: mean of `caption_average_precisions`; NaN without any.
-
-    Our definition: the published tables have precision, recall, F1 and accuracy only.
-    """
-    values = caption_average_precisions(captions)
-    return math.fsum(values) / len(values) if values else math.nan
 
 
 def _share(part: int, whole: int) -> float:

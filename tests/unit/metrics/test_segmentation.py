@@ -10,7 +10,6 @@ from ttd_core.metrics.segmentation import (
     cells_of,
     class_counts,
     count_pixels,
-    reduce_zero_label,
     segmentation_metrics,
     zero_shot,
 )
@@ -91,13 +90,6 @@ def test_how_an_absent_class_and_one_that_is_only_predicted_enter_the_mean() -> 
     assert np.isnan(segmentation_metrics(confusion).iou).tolist() == [False, False, False, True]
 
 
-def test_the_background_can_be_left_out_of_the_means_but_not_of_the_pixels() -> None:
-    confusion = np.array([[90, 10], [5, 5]])
-    whole, things = segmentation_metrics(confusion), segmentation_metrics(confusion, background=False)
-    assert things.miou == whole.iou[1] == 5 / 20
-    assert things.pixel_accuracy == whole.pixel_accuracy == 95 / 110
-
-
 @pytest.mark.parametrize("averaging", AVERAGING)
 def test_nothing_counted_is_nan_or_the_convention_zero_and_never_an_error(averaging: str) -> None:
     nothing = np.full((3, 4), 255, dtype=np.uint8)
@@ -154,19 +146,6 @@ def test_other_sizes_and_float_maps_are_refused() -> None:
         segmentation_metrics(np.eye(2), "mean")
     with pytest.raises(ValueError, match="a confusion of 2×3"):
         segmentation_metrics(np.zeros((2, 3)))
-
-
-@pytest.mark.parametrize(("dtype", "ignore"), [(np.uint8, 255), (np.uint16, IGNORE), (np.int64, -1)])
-def test_the_zero_label_is_ignored_and_the_others_move_down(dtype: type, ignore: int) -> None:
-    truth = np.array([[0, 1, 5, ignore]]).astype(dtype)
-    reduced = reduce_zero_label(truth, ignore)
-    assert reduced.dtype == dtype
-    assert reduced.tolist() == [[ignore, 0, 4, ignore]]
-
-
-def test_a_map_too_small_for_the_ignored_value_is_refused() -> None:
-    with pytest.raises(ValueError, match="uint8 cannot hold the ignored value 65535"):
-        reduce_zero_label(np.zeros((2, 2), dtype=np.uint8))
 
 
 def test_zero_shot_means_leave_out_absent_classes() -> None:

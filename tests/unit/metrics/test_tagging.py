@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ttd_core.metrics.tagging import TagCounts, caption_average_precisions, count_decisions, tag_map, tag_metrics
+from ttd_core.metrics.tagging import TagCounts, caption_average_precisions, count_decisions, tag_metrics
 
 
 def test_decisions_are_counted_and_added() -> None:
@@ -27,17 +27,16 @@ def test_lists_of_different_length_are_refused() -> None:
         count_decisions([True, False], [True])
 
 
-def test_tag_map_is_the_mean_over_captions_with_a_true_candidate() -> None:
+def test_captions_without_a_true_candidate_have_no_average_precision() -> None:
     captions = [([0.9, 0.1], [True, False]), ([0.2, 0.7], [True, False]), ([0.5], [False])]
     assert caption_average_precisions(captions) == [1.0, 0.5]
-    assert tag_map(captions) == 0.75
-    assert math.isnan(tag_map([([0.5], [False]), ([], [])]))
+    assert caption_average_precisions([([0.5], [False]), ([], [])]) == []
 
 
-def test_tag_map_does_not_compare_scores_of_different_captions() -> None:
+def test_scores_of_different_captions_are_not_compared() -> None:
     near, far = ([0.9, 0.8], [True, False]), ([0.02, 0.01], [True, False])
-    assert tag_map([near, far]) == tag_map([near, near]) == 1.0
+    assert caption_average_precisions([near, far]) == [1.0, 1.0]
 
 
 def test_candidates_that_were_not_scored_rank_last() -> None:
-    assert tag_map([([None, 0.01], [True, False])]) == 0.5
+    assert caption_average_precisions([([None, 0.01], [True, False])]) == [0.5]
