@@ -6,11 +6,9 @@ from ttd_core.data.benchmarks.class_lists import (
     class_list,
     class_list_names,
     coarse_groups,
-    extra_names,
     names_for,
     raw_values,
     system_names,
-    unseen_classes,
 )
 from ttd_core.data.palette import voc_palette
 from ttd_core.errors import UsageError
@@ -104,26 +102,6 @@ def test_what_systems_prompt_is_kept_to_the_letter() -> None:
     assert names_for("tagclip", "voc20")[2] == "bird"
     assert names_for("tagclip-segmentation", "voc20")[2] == "bird avian"
     assert "sknowboard" in names_for("tagclip-segmentation", "coco80")
-    assert [len(extra_names("tagclip", name)) for name in ("voc20", "coco80", "cocostuff171")] == [25, 23, 0]
-    assert extra_names("tagclip-segmentation", "cocostuff171") == ("background",)
-    assert extra_names("reclip", "voc20") == ()
-
-
-def test_the_zero_shot_protocol_keeps_its_classes_apart() -> None:
-    voc, stuff = class_list("voc20"), class_list("cocostuff171")
-    assert [voc.names[index] for index in unseen_classes("voc20")] == [
-        "pottedplant",
-        "sheep",
-        "sofa",
-        "train",
-        "tvmonitor",
-    ]
-    assert [stuff.names[index] for index in unseen_classes("cocostuff171")][::7] == [
-        "cow",
-        "cardboard",
-        "wall-concrete",
-    ]
-    assert unseen_classes("context60") == ()
 
 
 def test_unknown_names_get_near_matches() -> None:

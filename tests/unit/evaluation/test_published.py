@@ -12,7 +12,7 @@ import pytest
 
 import ttd_core
 from ttd_core.data.benchmarks.catalogue import find_entry
-from ttd_core.data.benchmarks.class_lists import class_list, names_for, unseen_classes
+from ttd_core.data.benchmarks.class_lists import class_list, names_for
 from ttd_core.errors import UsageError
 from ttd_core.recipes.evaluation.options import EvaluateOptions
 from ttd_core.recipes.evaluation.published import (
@@ -30,6 +30,11 @@ from ttd_core.recipes.evaluation.summary import METRICS
 FOLDER = Path(ttd_core.__file__).parent / "published"
 ROWS = [published_row(name) for name in published_names()]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+UNSEEN = {
+    "voc20": [15, 16, 17, 18, 19],
+    "cocostuff171": [19, 23, 28, 29, 36, 51, 76, 88, 94, 112, 133, 136, 137, 157, 160],
+}
+"""Labels that the zero-shot protocol of trusty keeps out of training, as its code numbers them."""
 
 
 def test_every_file_is_a_row_and_rows_stand_by_system() -> None:
@@ -91,7 +96,7 @@ def test_prompted_names_and_unseen_classes_are_those_of_the_data_set(row: Publis
         classes = find_entry(row.data).classes
         assert classes is not None
         names = class_list(classes).names
-        assert [names.index(name) for name in row.options["unseen"]] == list(unseen_classes(classes))
+        assert [names.index(name) for name in row.options["unseen"]] == UNSEEN[classes]
 
 
 @every_row

@@ -92,40 +92,10 @@ def names_for(system: str, classes: str) -> tuple[str, ...]:
     Raises:
         UsageError: no such system, or it has no names for that list.
     """
-    return tuple(_of_system(system, "lists", classes))
-
-
-@cache
-def extra_names(system: str, classes: str) -> tuple[str, ...]:
-    """Texts that a system scores beside the classes and leaves out afterwards (TagCLIP's background words).
-
-    Raises:
-        UsageError: no such system, or it has no names for that list.
-    """
-    names_for(system, classes)
-    return tuple(_system_data(system).get("background", {}).get(classes, ()))
-
-
-@cache
-def unseen_classes(classes: str, system: str = "trusty") -> tuple[int, ...]:
-    """Label indices of the classes that a zero-shot protocol keeps out of training, ascending.
-
-    Args:
-        classes: `voc20` (5), `cocostuff171` (15) or `context60` (none).
-        system: whose protocol.
-
-    Raises:
-        UsageError: the system has no protocol for that list.
-    """
-    return tuple(_of_system(system, "unseen", classes))
-
-
-def _of_system(system: str, part: str, classes: str) -> list[Any]:
-    lists: dict[str, list[Any]] = _system_data(system).get(part, {})
+    lists: dict[str, list[str]] = _system_data(system)["lists"]
     if classes not in lists:
-        known = f"it has {', '.join(lists)}" if lists else None
-        raise UsageError(f"{system} has no {'names' if part == 'lists' else part} for class list {classes!r}", known)
-    return lists[classes]
+        raise UsageError(f"{system} has no names for class list {classes!r}", f"it has {', '.join(lists)}")
+    return tuple(lists[classes])
 
 
 def _list_data(name: str) -> dict[str, Any]:
