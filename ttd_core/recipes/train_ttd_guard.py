@@ -105,7 +105,7 @@ class CollapseGuard:
             return None
         means, limits = self._means, self._limits
         if means.get("variety", 1.0) < limits.variety:
-            return f"the pictures of a batch are all alike (they differ by {means['variety']:.4f})"
+            return f"the pictures of a batch are all alike (they differ by {abs(means['variety']):.4f})"
         if self._check_pairs and means.get("match", 1.0) < limits.match:
             return (
                 f"captions do not belong to their pictures: the model likes a picture's own caption better than "
