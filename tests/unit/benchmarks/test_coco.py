@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from tests.support.tiny_coco import (
 from ttd_core.data.benchmarks.catalogue import open_benchmark
 from ttd_core.data.benchmarks.coco import CocoObjects, open_coco_objects
 from ttd_core.data.benchmarks.coco_ids import CATEGORY_IDS
-from ttd_core.errors import DataError, UsageError
+from ttd_core.errors import DataError, MissingPackageError, UsageError
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 FIRST, SECOND = "000000000001", "000000000002"
@@ -81,6 +82,27 @@ def test_pictures_without_objects_are_background_but_leave_classification(tmp_pa
     kept = benchmark.for_task("classification")
     assert [sample.key for sample in kept.samples] == [FIRST]
     assert "1 without objects left out of 2 pictures" in kept.notices[-1]
+
+
+def test_classification_draws_nothing_and_needs_no_package_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tree(tmp_path, document([annotation(1, 1, DOG, square(2, 3, 5)), annotation(2, 2, PERSON, square(0, 0, 4))]))
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    benchmark = opened(tmp_path)
+    with pytest.raises(MissingPackageError, match="pycocotools"):
+        benchmark.truth(benchmark.samples[0])
+    kept = benchmark.for_task("classification")
+    truths = [kept.truth(sample, (HEIGHT, WIDTH)) for sample in kept.samples]
+    assert [(truth.label_map, truth.present) for truth in truths] == [(None, (16,)), (None, (0,))]
+    assert (benchmark.notices[-1].startswith("label maps are drawn"), kept.notices) == (True, ())
+
+
+def test_classification_reads_the_label_maps_where_there_are_no_annotations(tmp_path: Path) -> None:
+    write_tree(tmp_path, None, names=[f"{FIRST}.jpg"])
+    write_png(tmp_path / "stuffthingmaps_trainval2017" / "val2017" / f"{FIRST}.png", np.full((HEIGHT, WIDTH), 17))
+    kept = opened(tmp_path).for_task("classification")
+    assert kept.truth(kept.samples[0]).present == (16,) and "label maps are the objects" in kept.notices[0]
 
 
 @pytest.mark.parametrize(("prefix", "folder"), [("", "val2014"), ("images", "val2014"), ("coco", "val2014")])

@@ -41,6 +41,7 @@ from ttd_core.text.clean import printable
 
 CONVERTED = "_instanceTrainIds.png"
 _TASKS = ("masks", "classification")
+_LABEL_MAPS = "label maps are "
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,13 @@ class CocoSource:
 
 @dataclass(frozen=True)
 class CocoObjects(OpenedBenchmark):
-    """COCO's objects; see the module."""
+    """COCO's objects; see the module.
+
+    Args:
+        pixels: whether truths have label maps; without them nothing is drawn where the annotations say what is shown.
+    """
+
+    pixels: bool = True
 
     def truth(self, sample: BenchmarkSample, size: tuple[int, int] | None = None) -> Truth:
         """Read or draw the label map of a sample.
@@ -70,6 +77,8 @@ class CocoObjects(OpenedBenchmark):
             MissingPackageError: polygons without pycocotools.
         """
         source: CocoSource = sample.source
+        if source.picture is not None and not self.pixels:
+            return Truth(present=source.picture.labels)
         if source.mask is not None:
             labels, notices = read_coded_map(source.mask, 81, RAW_TO_OBJECT if source.raw else None, size)
         else:
@@ -79,18 +88,22 @@ class CocoObjects(OpenedBenchmark):
         return Truth(label_map=labels, present=shown, notices=notices)
 
     def for_task(self, task: str) -> CocoObjects:
-        """The samples that a task counts: `classification` leaves out pictures without objects, as TagCLIP's lists do.
+        """The samples that a task counts, with what it needs to know about them.
 
-        Only pictures with instance annotations can be told apart before their truth is read.
+        `classification` leaves out pictures without objects, as TagCLIP's lists do, and takes the others' classes from
+        the annotations, which needs neither label maps nor pycocotools. Pictures that have a label PNG alone cannot be
+        told apart before it is read.
         """
         if task != "classification":
             return self
         kept = tuple(each for each in self.samples if each.source.picture is None or each.source.picture.labels)
-        if len(kept) == len(self.samples):
-            return self
-        count = len(self.samples) - len(kept)
-        notice = f"{count:,} without objects left out of {len(self.samples):,} pictures, as in TagCLIP's lists"
-        return replace(self, samples=kept, notices=(*self.notices, notice))
+        notices = self.notices
+        if all(each.source.picture is not None for each in kept):
+            notices = tuple(each for each in notices if not each.startswith(_LABEL_MAPS))
+        if len(kept) < len(self.samples):
+            count = f"{len(self.samples) - len(kept):,}"
+            notices += (f"{count} without objects left out of {len(self.samples):,} pictures, as in TagCLIP's lists",)
+        return replace(self, samples=kept, notices=notices, pixels=False)
 
 
 def open_coco_objects(name: str, split: str | None, root: Path, truth: Path | None) -> Benchmark:
@@ -168,10 +181,10 @@ def _sort_out(
 
 def _about(maps: MapFolder | None) -> tuple[str, ...]:
     if maps is None:
-        return ("label maps are drawn from the instance annotations, smaller instances on top",)
+        return (f"{_LABEL_MAPS}drawn from the instance annotations, smaller instances on top",)
     if maps.raw:
-        return (f"label maps are the objects of {show(maps.folder)}, everything else is background",)
-    return (f"label maps are {show(maps.folder)}/*{maps.suffix}, not drawn from the instance annotations",)
+        return (f"{_LABEL_MAPS}the objects of {show(maps.folder)}, everything else is background",)
+    return (f"{_LABEL_MAPS}{show(maps.folder)}/*{maps.suffix}, not drawn from the instance annotations",)
 
 
 def _looked_for(stem: str) -> tuple[str, ...]:
