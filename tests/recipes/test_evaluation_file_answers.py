@@ -5,15 +5,17 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.support.tiny_evaluation import write_rows
 from tests.support.tiny_sets import write_text
 from ttd_core.data.benchmarks.label_files import open_label_list, read_label_predictions
-from ttd_core.data.benchmarks.types import ClassList
+from ttd_core.data.benchmarks.types import ClassList, Truth
 from ttd_core.errors import DataError
 from ttd_core.protocols import SilentReporter
 from ttd_core.recipes.evaluation import class_task, tag_task
@@ -108,3 +110,10 @@ def test_figures_of_masks_find_their_tag_whatever_its_case() -> None:
     ]
     (row,) = tag_task.summary(rows).per_class
     assert (row["name"], row["captions"], row["pixel_auc"], row["pointing"]) == ("dog's", 2, 50, 50)
+
+
+def test_a_tag_finds_its_mask_whatever_its_case_and_apostrophe() -> None:
+    truth = Truth(tags=("dog's",), tag_masks={"dog's": np.array([[True, False], [False, False]])})
+    question = SimpleNamespace(known=[0], tags=["Dog’s"])
+    looked = SimpleNamespace(cosines=torch.tensor([[[0.9, 0.1], [0.2, 0.3]]]))
+    assert list(tag_task._map_figures(truth, question, looked).values()) == [[1.0, True]]
