@@ -154,11 +154,11 @@ def label_remarks(row: Row, options: EvaluateOptions, classes: ClassList | None)
         true -= set(row.get("difficult", ()))
     hidden = set(row.get("difficult", ())) if options.difficult == "ignore" else set()
     scores: Sequence[float | None] = row.get("scores") or [None] * len(names)
-    if "scores" in row:
+    if "labels" in row:  # finished answers bring their own decisions
+        kept = set(row["labels"])
+    else:
         rule = {"fixed": "absolute"}.get(options.select, options.select)
         kept = set(np.flatnonzero(binarise(np.array([scores], dtype=np.float32), rule, options.threshold)[0]).tolist())
-    else:
-        kept = set(row["labels"])
     decided = [(names[i].strip(), scores[i], i in kept, i in true) for i in range(len(names)) if i not in hidden]
     return _decisions(decided, "class", "classes")
 

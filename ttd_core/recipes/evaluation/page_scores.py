@@ -46,7 +46,7 @@ def _known(summary: Summary) -> np.ndarray | None:
     if scores is None or not len(scores):
         return None
     known: np.ndarray = scores[~_isnan(scores[:, 0])]
-    return known if len(set(known[:, 0].tolist())) > 2 else None
+    return known if np.unique(known[:, 0]).size > 2 else None
 
 
 def _isnan(values: np.ndarray) -> np.ndarray:

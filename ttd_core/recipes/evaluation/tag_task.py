@@ -142,10 +142,13 @@ def summary(rows: Iterable[Row]) -> Summary:
         captions += 1
         candidates = row["candidates"]
         true = np.array([bool(each["true"]) for each in candidates], dtype=bool)
+        # what an answer brings in besides must not make the trivial answers look better
+        judged = np.array([bool(each["true"]) or "keep" in each for each in candidates], dtype=bool)
         for name in counts:
             chosen = np.array([bool(each.get(name)) for each in candidates], dtype=bool)
             flags |= {name} if any(name in each for each in candidates) else set()
-            counts[name] += _count(chosen, true)
+            asked = slice(None) if name == "selected" else judged
+            counts[name] += _count(chosen[asked], true[asked])
         ranked = [math.nan if each["score"] is None else each["score"] for each in candidates]
         precisions += caption_average_precisions([(ranked, true)])
         for each, score in zip(candidates, ranked, strict=True):
