@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ttd_core.drawing.report.contents import Curve, ScoreHistogram
 from ttd_core.metrics.curves import precision_recall_curve, score_histogram
 from ttd_core.recipes.evaluation.summary import Summary
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ttd_core.recipes.evaluation.options import EvaluateOptions
 
 
