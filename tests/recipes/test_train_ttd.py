@@ -187,7 +187,7 @@ def repeated(batch: PairBatch) -> PairBatch:
 @pytest.mark.parametrize(
     ("spoil", "lr", "reason"),
     [
-        (None, 3e-2, "hardly a word is selected|find their captions|share one map|lose their places"),
+        (None, 3e-2, "hardly a word is selected|find their captions|selected words share one map|lose their places"),
         (shuffled, 3e-4, "captions do not belong to their pictures"),
         (repeated, 3e-4, "pictures of a batch are all alike"),
     ],

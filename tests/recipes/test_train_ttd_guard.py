@@ -41,7 +41,7 @@ def test_a_healthy_run_goes_on() -> None:
         ({"spread": 0.001}, "maps lose their places"),
         ({"selected": 0.1}, "hardly a word is selected"),
         ({"selected": 1.0}, "nearly every word is selected"),
-        ({"likeness": 0.97}, "all words share one map"),
+        ({"likeness": 0.97}, "all selected words share one map"),
     ],
 )
 def test_each_sign_ends_it_once_ten_steps_are_seen(changes: dict[str, float], part: str) -> None:

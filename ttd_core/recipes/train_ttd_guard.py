@@ -7,7 +7,7 @@
 | maps lose their places (`spread`) | steps, held-out pairs | below a third of the start |
 | hardly a word is selected (`selected`) | steps, held-out pairs | below 0.6 of the start |
 | nearly every word is selected | steps, held-out pairs | above 0.95, and 0.1 above the start |
-| all words share one map (`likeness`) | steps, held-out pairs | above 0.9, and 0.2 above the start |
+| all selected words share one map (`likeness`) | steps, held-out pairs | above 0.9, and 0.2 above the start |
 | pictures lose their captions (`retrieval`) | held-out pairs | below half of the start |
 
 The start is the model before the first step, measured on the held-out pairs; retrieval counts where it started at five
@@ -139,5 +139,7 @@ class CollapseGuard:
                 start["selected"]
             )
         if now["likeness"] > max(limits.likeness, start["likeness"] + limits.likeness_rise):
-            return f"all words share one map: correlation {now['likeness']:.3g} on " + was.format(start["likeness"])
+            return f"all selected words share one map: correlation {now['likeness']:.3g} on " + was.format(
+                start["likeness"]
+            )
         return None

@@ -27,7 +27,7 @@ _CHARTS = {
     "loss": ("tag", "distill"),
     "selected share": ("selected",),
     "spread of maps": ("spread",),
-    "likeness of word maps": ("likeness",),
+    "likeness of selected words": ("likeness",),
     "own caption liked best": ("match",),
     "gradient norm": ("grad_norm",),
 }

@@ -152,8 +152,10 @@ def test_monitors_see_flat_maps_shared_maps_and_selection() -> None:
     selected = torch.tensor([[True, False, False, False]])
     ramp = torch.linspace(0, 1, 9).view(3, 3)
     shared = torch.stack([ramp, 2 * ramp + 1, ramp, -ramp])[None]
-    found = map_monitors(shared, valid, selected)
-    assert found["likeness"] == pytest.approx(1, abs=1e-5) and found["selected"] == pytest.approx(1 / 3)
+    found = map_monitors(shared, valid, valid)
+    assert found["likeness"] == pytest.approx(1, abs=1e-5) and found["selected"] == 1
+    lone = map_monitors(shared, valid, selected)
+    assert lone["likeness"] == 0 and lone["selected"] == pytest.approx(1 / 3)
     assert found["spread"] == pytest.approx(4 / 3 * float(ramp.std(correction=0)))
     opposed = torch.stack([ramp, -ramp])[None]
     both = torch.ones(1, 2, dtype=torch.bool)

@@ -22,8 +22,9 @@ def map_monitors(cosines: torch.Tensor, valid: torch.Tensor, selected: torch.Ten
     Returns:
         `spread`: standard deviation over places, mean over words; near 0 the maps show no place any more.
         `selected`: share of the candidates that are selected, 0..1.
-        `likeness`: correlation over places of the word maps of one caption, mean over pairs of words, -1..1; near 1 all
-        words share one map. 0 where no caption has two words.
+        `likeness`: correlation over places of the maps of one caption's selected words, mean over pairs, -1..1; near 1
+        they share one map. Rejected words are left out: they are all pulled to the same nothing. 0 where no caption has
+        two selected words.
     """
     words = int(valid.sum())
     if not words:
@@ -32,15 +33,16 @@ def map_monitors(cosines: torch.Tensor, valid: torch.Tensor, selected: torch.Ten
     centred = flat - flat.mean(dim=2, keepdim=True)
     deviation = centred.square().mean(dim=2).sqrt()
     spread = (deviation * valid).sum() / words
-    # B×K×P of length 1, padding and flat maps of length 0
-    unit = F.normalize(centred, dim=2) * (valid & (deviation > RANGE_FLOOR))[..., None]
-    count = valid.sum(dim=1).float()
+    chosen = selected & valid
+    # B×K×P of length 1, flat maps and those of words left out of length 0
+    unit = F.normalize(centred, dim=2) * (chosen & (deviation > RANGE_FLOOR))[..., None]
+    count = chosen.sum(dim=1).float()
     # |Σ u|² holds every ordered pair of words and every word with itself
     both = unit.sum(dim=1).square().sum(dim=1) - unit.square().sum(dim=(1, 2))
     pairs = float((count * (count - 1)).sum())
     return {
         "spread": float(spread),
-        "selected": float((selected & valid).sum()) / words,
+        "selected": float(chosen.sum()) / words,
         "likeness": float(both.sum()) / pairs if pairs else 0.0,
     }
 
