@@ -53,7 +53,7 @@ def train(
     lora_scale: t.LoraScaleOption = 1.0,
     lora_targets: t.LoraTargetsOption = "in_proj,out_proj,c_fc,c_proj",
     towers: t.TowersOption = "both",
-    recalibrate: t.RecalibrateOption = True,
+    recalibrate: t.RecalibrateOption = False,
     quiet: o.QuietOption = False,
     verbose: o.VerboseOption = 0,
     device: o.DeviceOption = "auto",

@@ -58,7 +58,8 @@ class TrainOptions:
         warmup: warm-up steps.
         accumulate, precision, ema, checkpointing: see `ttd_core.training.stage.LoopSettings`.
         guard: stop a run that collapses.
-        recalibrate: with the built-in model and `scenes:train`, choose scale and sigmoid on `scenes:val` anew.
+        recalibrate: with the built-in model and `scenes:train`, choose scale and sigmoid on `scenes:val` anew;
+            measured no better than those of the base.
         save_every: steps between checkpoints.
         out: folder of the run; None takes `<run_root>/train/<run id>`.
         run_root: where runs are kept.
@@ -108,7 +109,7 @@ class TrainOptions:
     precision: Literal["fp32", "bf16"] = "fp32"
     ema: float | None = None
     guard: bool = True
-    recalibrate: bool = True
+    recalibrate: bool = False
     probe_every: int | None = _how(None)
     accumulate: int = _how(1)
     checkpointing: bool = _how(False)
