@@ -9,30 +9,47 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+import ttd_core.recipes.train_ttd
 from tests.cli.conftest import ROOT, Ttd
 from ttd_cli.app import app
 from ttd_cli.errors import EXPECTATION
+from ttd_core.clip.adapter_card import AdapterCard
+from ttd_core.data import pairs
 from ttd_core.data.benchmarks.entries import ENTRIES
+from ttd_core.data.scores import ScoreRow
 from ttd_core.recipes.evaluation.summary import METRICS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EVALUATION = (ROOT / "docs" / "evaluate.md").read_text(encoding="utf-8")
-NOT_HERE = ("photo.jpg", "tcl.pth", "docker", "source ", "make ", "ttd train --method clip", "/data", " my-", "/RUN")
-FEW, FULL = " --limit 4", re.compile(r"--(list|pred|merge|shard)\b")
-"""Evaluations in examples look at a few samples here; what they find on all of them is held elsewhere."""
+TRAINING = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
+NOT_HERE = (
+    "photo.jpg", "tcl.pth", "docker", "source ", "make ", "ttd train --method clip", "/data", " my-", "/RUN",
+    "photos.jsonl", "pairs.tsv",
+)  # fmt: skip
+FULL = re.compile(r"--(list|pred|merge|shard)\b")
+FEW = {
+    "ttd evaluate": " --limit 4",
+    "ttd preprocess": " --limit 40",
+    "ttd train --method ttd": " --scenes 8 --steps 2 --batch-size 4",
+}
+"""Evaluations and trainings in examples look at a few samples here; what they find on all of them is held elsewhere."""
+IN_TURN = ("scores", "kept", "adapters/mine")
+"""What one example writes and the next one reads."""
 
 
 def commands(text: str) -> Iterator[str]:
     for line in re.sub(r"\\\n\s*", " ", text).splitlines():
         line = line.split("    #")[0].strip()
         if line.startswith(("ttd ", "cat ", "printf ")) and not any(word in line for word in NOT_HERE):
-            yield line + FEW if line.startswith("ttd evaluate") and not FULL.search(line) else line
+            few = next((few for start, few in FEW.items() if line.startswith(start)), "")
+            yield line if FULL.search(line) else line + few
 
 
 def page_commands(page: str) -> list[str]:
@@ -41,6 +58,11 @@ def page_commands(page: str) -> list[str]:
 
 def readme_commands() -> list[str]:
     return page_commands(README)
+
+
+def alone() -> list[str]:
+    """Examples that need no other one before them."""
+    return [line for line in readme_commands() + help_commands() if not {*IN_TURN} & {*line.split()}]
 
 
 def codes(line: str) -> set[int]:
@@ -54,6 +76,12 @@ def help_commands() -> list[str]:
 
 
 @pytest.fixture
+def short_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ttd_core.recipes.train_ttd, "VALIDATION_SCENES", 12)
+    monkeypatch.setattr(ttd_core.recipes.train_ttd, "CALIBRATION_SCENES", 8)
+
+
+@pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     return tmp_path
@@ -63,7 +91,8 @@ def test_there_are_examples() -> None:
     assert len(readme_commands()) >= 6 and len(help_commands()) >= 9
 
 
-@pytest.mark.parametrize("line", dict.fromkeys(line for line in readme_commands() + help_commands() if "|" not in line))
+@pytest.mark.parametrize("line", dict.fromkeys(line for line in alone() if "|" not in line))
+@pytest.mark.usefixtures("short_measurements")
 def test_an_example_does_what_it_says(ttd: Ttd, checkout: Path, line: str) -> None:
     answer = ttd(*shlex.split(line)[1:])
     assert answer.code in codes(line), answer.err
@@ -90,6 +119,43 @@ def test_the_examples_of_the_evaluation_do_what_they_say_one_after_the_other(ttd
         answer = ttd(*shlex.split(line)[1:])
         assert answer.code in codes(line), f"{line}: {answer.err}"
         assert answer.out and "Traceback" not in answer.err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_measurements")
+def test_the_examples_of_training_lead_from_pairs_to_figures(ttd: Ttd, checkout: Path) -> None:
+    lines = page_commands(TRAINING)
+    chain = [line for line in readme_commands() if line not in alone()]
+    assert lines[:4] == chain and len(lines) >= 7
+    for line in lines:
+        answer = ttd(*shlex.split(line)[1:])
+        assert answer.code == 0, f"{line}: {answer.err}"
+        assert answer.out and "Traceback" not in answer.err
+    left = re.findall(r"`([\w.]+\.(?:png|jsonl|json|pt|safetensors|yaml))`", TRAINING.partition("### What is left")[2])
+    assert len(left) >= 10 and [name for name in left if not (checkout / "adapters" / "mine" / name).exists()] == []
+
+
+def test_every_training_option_is_described() -> None:
+    group: Any = typer.main.get_command(app)
+    flags = {
+        flag for command in ("preprocess", "prune") for each in group.commands[command].params for flag in each.opts
+    }
+    own = flags - {flag for each in group.commands["tags"].params for flag in each.opts}
+    distillation = {
+        f"--{name.replace('_', '-')}"
+        for name in ("distance", "tag_weight", "distill_weight", "select_threshold", "calibration", "maps", "rank",
+                     "lora_scale", "lora_targets", "towers", "affine_scale", "affine_bias", "recalibrate", "guard")
+    }  # fmt: skip
+    said = {f"--{flag}" for flag in re.findall(r"--(?:no-)?([a-z][a-z-]+)", TRAINING)}
+    assert own | distillation <= said, sorted((own | distillation) - said)
+
+
+def test_every_key_of_a_training_log_and_of_a_manifest_is_described() -> None:
+    described = set(re.findall(r"`(\w+)`", TRAINING))
+    statuses = {value for name, value in vars(pairs).items() if name.isupper() and isinstance(value, str)}
+    assert {f"`{status}`" for status in statuses} <= set(re.findall(r"`[a-z ]+`", TRAINING))
+    assert {field.name for field in fields(ScoreRow)} | {"caption_sha256"} <= described
+    assert {field.name for field in fields(AdapterCard)} <= described
 
 
 def test_every_figure_is_defined() -> None:
