@@ -105,7 +105,12 @@ def rows() -> list[Row]:
     found += [Row(f"distance {kind}", "distance", {"distance": kind}) for kind in ("mse", "l1", "bce")]
     found += [Row(f"rank {rank}", "rank", rank=rank) for rank in (2, 32)]
     found += [Row(f"{steps} steps", "steps", steps=steps) for steps in (30, 300)]
-    found += [Row(f"{towers} encoder only", "towers", towers=towers) for towers in ("image", "text")]
+    found += [
+        Row("image encoder only", "towers", towers="image"),
+        Row("text encoder only", "towers", towers="text", seeds=(0, 1, 2)),
+        Row("text encoder only, weight 1", "towers", both, towers="text"),
+        Row("text encoder only, lr 1e-3", "towers", towers="text", lr=1e-3),
+    ]
     found += [
         Row(f"selected by softmax, {name}", "selection", loss, calibration="softmax")
         for name, loss in (
