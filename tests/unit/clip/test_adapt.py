@@ -173,3 +173,10 @@ def test_a_shipped_adapter_is_found_by_its_name(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(WeightsError, match="no such adapter") as caught:
         scenes(lora="tried")
     assert "tried-out" in str(caught.value.hint)
+
+
+def test_the_adapter_that_ships_fits_the_model_that_ships() -> None:
+    reporter = ListReporter()
+    adapted = scenes(reporter, lora="scenes-ttd")
+    assert reporter.warnings == []
+    assert not torch.allclose(outputs(adapted)[0], outputs(scenes())[0], atol=1e-3)
