@@ -25,6 +25,7 @@ from ttd_core.data import pairs
 from ttd_core.data.benchmarks.entries import ENTRIES
 from ttd_core.data.scores import ScoreRow
 from ttd_core.recipes.evaluation.summary import METRICS
+from ttd_core.recipes.train_options import TrainOptions
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EVALUATION = (ROOT / "docs" / "evaluate.md").read_text(encoding="utf-8")
@@ -148,6 +149,20 @@ def test_every_training_option_is_described() -> None:
     }  # fmt: skip
     said = {f"--{flag}" for flag in re.findall(r"--(?:no-)?([a-z][a-z-]+)", TRAINING)}
     assert own | distillation <= said, sorted((own | distillation) - said)
+
+
+def test_every_default_of_training_is_the_one_described() -> None:
+    options = TrainOptions(method="ttd")
+    found = {**vars(options), **vars(options.resolved())}
+    words: dict[str, tuple[object, ...]] = {"off": (None, False), "dropped": (True,), "the model's": (None,)}
+    settings = TRAINING.partition("### Settings")[2].partition("\n### ")[0]
+    rows = re.findall(r"^\| (`--.*?) \| (.*?) \|", settings, re.MULTILINE)
+    assert len(rows) >= 10
+    for flags, cell in rows:
+        names = [flag.replace("-", "_") for flag in re.findall(r"`--([a-z-]+)`", flags)]
+        for name, said in zip(names, cell.replace("`", "").split(", "), strict=True):
+            value = found[name][0] if isinstance(found[name], tuple) else found[name]
+            assert value in words[said] if said in words else str(value) == said or float(said) == value, name
 
 
 def test_every_key_of_a_training_log_and_of_a_manifest_is_described() -> None:
