@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -18,9 +17,6 @@ from ttd_core.methods.ttd.select import MapReading, select_words
 from ttd_core.methods.ttd.targets import caption_target, word_targets
 from ttd_core.protocols import Backbone
 from ttd_core.types import ModelInfo
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -116,7 +112,7 @@ class TtdTraining(nn.Module):
         self.affine_bias = nn.Parameter(torch.tensor(float(bias)), requires_grad=trained)
         self.eval()
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> TtdTraining:
         """Set the mode of this module alone; the backbone keeps evaluation mode."""
         self.training = mode
         self.backbone.eval()
