@@ -12,7 +12,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +95,7 @@ def read_all(
     waiting: deque[tuple[BenchmarkSample, Any]] = deque()
     try:
         for sample in samples:
-            waiting.append((sample, pool.submit(_work, sample)))
+            waiting.append((sample, _submitted(pool, sample)))
             if len(waiting) > AHEAD * workers:
                 yield _next(waiting)
         while waiting:
@@ -147,12 +147,23 @@ def _attempt(read: Callable[[BenchmarkSample], Any], sample: BenchmarkSample) ->
         return Skipped(sample.key, error.message, error.hint)
 
 
+def _submitted(pool: ProcessPoolExecutor, sample: BenchmarkSample) -> Future[Any]:
+    try:
+        return pool.submit(_work, sample)
+    except BrokenProcessPool as error:  # it died while the rows before were being worked on
+        raise _died(sample) from error
+
+
 def _next(waiting: deque[tuple[BenchmarkSample, Any]]) -> tuple[BenchmarkSample, Any]:
     sample, future = waiting.popleft()
     try:
         return sample, future.result()
     except BrokenProcessPool as error:
-        raise RunError(
-            f"a worker process died while reading near {sample.key}",
-            hint="too little memory, or a file that ends the decoder: try --workers 0",
-        ) from error
+        raise _died(sample) from error
+
+
+def _died(sample: BenchmarkSample) -> RunError:
+    return RunError(
+        f"a worker process died while reading near {sample.key}",
+        hint="too little memory, or a file that ends the decoder: try --workers 0",
+    )
