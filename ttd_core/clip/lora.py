@@ -29,13 +29,12 @@ from ttd_core.clip.adapter_card import CARD, adapted_info, read_card
 from ttd_core.clip.checkpoint import check_finite, read_checkpoint, summary
 from ttd_core.clip.vit import linearise_attention
 from ttd_core.errors import MissingPackageError, UsageError, WeightsError
+from ttd_core.packaged import adapter_names, shipped_adapter
 from ttd_core.protocols import Backbone, Reporter, SilentReporter
 
 CONFIG = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 PREFIX = "base_model.model."
-PACKAGED = Path(__file__).resolve().parent.parent / "weights" / "adapters"
-"""Adapters that ship with the program; they are found by their name alone."""
 TARGETS = ("in_proj", "out_proj", "c_fc", "c_proj")
 """Attention input and output and both MLP matrices: every matrix of a block."""
 TOWERS = ("both", "image", "text")
@@ -174,9 +173,7 @@ def _peft() -> Any:
 
 
 def _locate(path: Path) -> tuple[Path, Path]:
-    path = path.expanduser()
-    if not path.exists() and len(path.parts) == 1 and (PACKAGED / path / CONFIG).is_file():
-        path = PACKAGED / path
+    path = shipped_adapter(path.expanduser())
     if path.is_file() and path.name != CONFIG:
         folder, weights = path.parent, path
     elif path.is_dir() or path.name == CONFIG:
@@ -186,8 +183,8 @@ def _locate(path: Path) -> tuple[Path, Path]:
             raise WeightsError(f"{folder}: no adapter weights, {WEIGHTS[0]} is missing")
         weights = present[0]
     else:
-        shipped = sorted(each.parent.name for each in PACKAGED.glob(f"*/{CONFIG}"))
-        known = f", or one that ships: {', '.join(shipped)}" if shipped else ""
+        shipped = ", ".join(adapter_names())
+        known = f", or one that ships: {shipped}" if shipped else ""
         raise WeightsError(f"{path}: no such adapter", hint=f"a folder with {CONFIG} and {WEIGHTS[0]}{known}")
     if not (folder / CONFIG).is_file():
         raise WeightsError(f"{folder}: {CONFIG} is missing", hint="it lies beside the weights that peft saves")

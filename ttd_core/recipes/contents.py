@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ttd_core.errors import DataError, TtdError, WeightsError
+from ttd_core.packaged import shipped_adapter
 from ttd_core.recipes.options import CommonOptions, PictureOptions
 from ttd_core.recipes.samples import samples_of
 from ttd_core.runs import digest_files
@@ -30,7 +31,7 @@ def local_weights(options: CommonOptions) -> dict[str, str]:
         WeightsError: one is missing or cannot be read.
     """
     model = options.model
-    given = {"weights": model.weights, "lora": model.lora}
+    given = {"weights": model.weights, "lora": None if model.lora is None else str(shipped_adapter(Path(model.lora)))}
     if model.pretrained is not None and Path(model.pretrained).exists():
         given["pretrained"] = model.pretrained
     return {name: _digest(path, WeightsError) for name, path in given.items() if path is not None}

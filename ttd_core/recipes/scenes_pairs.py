@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ttd_core.data.kept import Kept
+from ttd_core.errors import DataError
 from ttd_core.protocols import Reporter
 from ttd_core.scenes.cache import open_split
 from ttd_core.scenes.captions import CaptionStyle
 from ttd_core.scenes.dataset import CHUNK, SceneBatch, generate_split
+
+MOST_SCENES = 30_000
+"""Scenes of a pruned set that are drawn unless more are asked for."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,29 @@ class CaptionedPictures:
 
     pictures: np.ndarray
     captions: list[tuple[str, ...]]
+
+    def chosen(self, rows: Sequence[int]) -> CaptionedPictures:
+        """Some of them, by number."""
+        return CaptionedPictures(self.pictures[list(rows)], [self.captions[row] for row in rows])
+
+
+def kept_scenes(kept: Kept | None, most: int) -> list[int] | None:
+    """Numbers of the scenes that a pruning kept, ascending, below `most`; None where nothing was pruned.
+
+    Args:
+        kept: of `scenes:train`.
+        most: scenes that may be drawn.
+
+    Raises:
+        DataError: none of them is left.
+    """
+    if kept is None:
+        return None
+    keys = (key for shard in kept.shards for key in kept.keys(shard) or ())
+    rows = sorted(row for key in keys if (row := int(key.rpartition("-")[2])) < most)
+    if not rows:
+        raise DataError(f"{kept.folder} keeps none of the first {most} scenes", "raise --scenes, or prune less")
+    return rows
 
 
 def training_scenes(

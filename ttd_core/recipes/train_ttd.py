@@ -31,7 +31,7 @@ from ttd_core.methods.ttd.config import TtdConfig
 from ttd_core.methods.ttd.model import TtdTraining, map_reading
 from ttd_core.protocols import Reporter
 from ttd_core.recipes.scenes_calibrate import calibrate_scenes
-from ttd_core.recipes.scenes_pairs import training_scenes
+from ttd_core.recipes.scenes_pairs import MOST_SCENES, kept_scenes, training_scenes
 from ttd_core.recipes.session import choose_device
 from ttd_core.recipes.train_options import SCENES, TrainOptions
 from ttd_core.recipes.train_ttd_data import Ahead, ScenePairs, ShardPairs, TrainingPairs, to_input
@@ -165,11 +165,15 @@ class _Distillation:
         options, own = self.options, self.own
         if options.data == SCENES:
             cache = None if options.cache is None else Path(options.cache)
-            data = training_scenes(own.scenes, self.side, CaptionStyle(), options.workers, cache, self.report)
+            rows = kept_scenes(_kept(options), options.scenes or MOST_SCENES)
+            count = own.scenes if rows is None else rows[-1] + 1
+            data = training_scenes(count, self.side, CaptionStyle(), options.workers, cache, self.report)
+            data = data if rows is None else data.chosen(rows)
             held = self.truth.held_out(self.side) if self.truth else ScenesTruth(VALIDATION_SCENES).held_out(self.side)
             return ScenePairs(data, held, own.batch_size, options.seed)
         kept = _kept(options)
-        source = open_pairs(options.data, None if options.root is None else Path(options.root))
+        root = None if options.root is None else Path(options.root)
+        source = open_pairs(options.data, root, None if kept is None else kept.columns)
         pairs = ShardPairs(source, kept, self.side, own.batch_size, options.seed, self.report, options.workers)
         self.report.info(f"{pairs.total} pairs to train on, {len(pairs.held_out)} kept apart")
         return pairs

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tests.support.models import ListReporter, tiny_backbone, tiny_tcl
-from ttd_core.clip import lora
+from ttd_core import packaged
 from ttd_core.clip.adapter_card import AdapterCard, read_card, write_card
 from ttd_core.clip.load import load_backbone
 from ttd_core.clip.lora import adapt, save_lora
@@ -165,7 +165,7 @@ def test_activations_computed_anew_give_the_same_gradients(name: str) -> None:
 
 
 def test_a_shipped_adapter_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lora, "PACKAGED", tmp_path)
+    monkeypatch.setattr(packaged, "ADAPTERS", tmp_path)
     model = adapt(scenes(), rank=2)
     shake(model)
     save_lora(model, tmp_path / "tried-out")

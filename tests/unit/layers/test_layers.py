@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 LAYERS = [
     {"errors"},
-    {"runs", "config", "yaml_files", "atomic", "registry", "types", "protocols"},
+    {"runs", "config", "yaml_files", "atomic", "registry", "packaged", "types", "protocols"},
     {"clip", "ops", "text"},
     {"methods", "training", "metrics", "data", "scenes", "drawing"},
     {"recipes"},
