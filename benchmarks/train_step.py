@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+# torchvision's operators are declared where they are missing, before open_clip asks for them
+import ttd_core.clip  # noqa: F401  # isort: skip
 import open_clip
 import torch
 from torch import nn

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ttd_core.atomic import atomic_path, make_folder, write_text
+from ttd_core.atomic import make_folder, write_bytes, write_text
 from ttd_core.clip.adapter_card import CARD, adapted_info, read_card
 from ttd_core.clip.checkpoint import check_finite, read_checkpoint, summary
 from ttd_core.clip.vit import linearise_attention
@@ -149,14 +149,14 @@ def save_lora(model: nn.Module, folder: Path) -> None:
     Raises:
         RunError: a file cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     wrapper: Any = model
     make_folder(folder)
     tensors = _peft().get_peft_model_state_dict(model)
-    with atomic_path(folder / WEIGHTS[0]) as temporary:
-        plain = {name: value.detach().cpu().contiguous() for name, value in sorted(tensors.items())}
-        save_file(plain, temporary, metadata={"format": "pt"})
+    plain = {name: value.detach().cpu().contiguous() for name, value in sorted(tensors.items())}
+    # as bytes: safetensors writes files that nobody but their owner may read
+    write_bytes(folder / WEIGHTS[0], save(plain, metadata={"format": "pt"}))
     config = wrapper.peft_config["default"].to_dict()
     config |= {"inference_mode": True, "peft_type": "LORA"}
     # PEFT keeps names as sets, whose order changes from process to process

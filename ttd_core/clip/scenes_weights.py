@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
-from ttd_core.atomic import atomic_path
+from ttd_core.atomic import write_bytes
 from ttd_core.clip.checkpoint import check_finite
 from ttd_core.clip.scenes_model import ScenesBackbone, scenes_info
 from ttd_core.clip.scenes_towers import ScenesArchitecture
@@ -40,8 +40,7 @@ def save_scenes_weights(model: ScenesBackbone, path: Path) -> None:
     }
     # one entry: safetensors writes several in an order that changes from process to process
     metadata = {FORMAT: json.dumps(description, sort_keys=True)}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata)
+    write_bytes(path, save(tensors, metadata))  # as bytes: safetensors' own files are readable by their owner alone
 
 
 def load_scenes_backbone(path: Path | None = None, dense: str | None = None) -> ScenesBackbone:

@@ -36,12 +36,13 @@ from ttd_core.recipes.session import choose_device
 from ttd_core.recipes.train_options import SCENES, TrainOptions
 from ttd_core.recipes.train_ttd_data import Ahead, ScenePairs, ShardPairs, TrainingPairs, to_input
 from ttd_core.recipes.train_ttd_guard import CollapseGuard
-from ttd_core.recipes.train_ttd_pictures import draw_curves, draw_maps, sample_maps
+from ttd_core.recipes.train_ttd_pictures import draw_maps, sample_maps
 from ttd_core.recipes.train_ttd_probe import CaptionWords, ScenesTruth, criterion_of, probe_of
 from ttd_core.scenes.captions import CaptionStyle
 from ttd_core.training.checkpoint import load_weights
 from ttd_core.training.distributed import Processes
 from ttd_core.training.guard import StoppedByGuard
+from ttd_core.training.log import read_log
 from ttd_core.training.loop import Bookkeeping, LoopSettings, Share, Stage, StageResult, StepLosses, run_stage
 
 VALIDATION_SCENES = 200
@@ -228,7 +229,9 @@ class _Distillation:
     def _draw(self, before: list[Any]) -> None:
         after = sample_maps(self.training, self.words, self.pairs.held_out)
         draw_maps(self.folder / "maps.png", before, after)
-        draw_curves(self.folder / "curves.png", self.folder / "log.jsonl", f"ttd on {self.options.data}")
+        from ttd_core.drawing.report.training_charts import write_training_chart  # brings matplotlib
+
+        write_training_chart(self.folder / "curves.png", read_log(self.folder / "log.jsonl"))
 
     def _summary(self, result: StageResult) -> Distilled:
         from ttd_core.training.log import read_log

@@ -1,4 +1,4 @@
-"""What a distillation looked like: curves of its log, and the maps of a few held-out pairs before and after."""
+"""What a distillation did: the maps of a few held-out pairs before and after."""
 
 from __future__ import annotations
 
@@ -12,25 +12,14 @@ import torch
 from PIL import Image
 
 from ttd_core.drawing.canvas import save_png
-from ttd_core.drawing.curves import curves
 from ttd_core.drawing.sheet import Panel, sheet
 from ttd_core.methods.ttd.model import TtdTraining
 from ttd_core.ops.calibrate import calibrate, stretch_maps
 from ttd_core.recipes.train_ttd_data import PairBatch, to_input
-from ttd_core.recipes.train_ttd_guard import HELD
 from ttd_core.recipes.train_ttd_probe import CaptionWords
-from ttd_core.training.log import read_log
 
 SAMPLES = 4
 WORDS = 6
-_CHARTS = {
-    "loss": ("tag", "distill"),
-    "selected share": ("selected",),
-    "spread of maps": ("spread",),
-    "likeness of selected words": ("likeness",),
-    "own caption liked best": ("match",),
-    "gradient norm": ("grad_norm",),
-}
 
 
 @dataclass(frozen=True)
@@ -89,33 +78,6 @@ def draw_maps(path: Path, before: Sequence[SampleMaps], after: Sequence[SampleMa
             pages.append(page.resize((page.width // 2, page.height // 2), Image.Resampling.LANCZOS))
     if pages:
         save_png(path, _stacked(pages))
-
-
-def draw_curves(path: Path, log: Path, title: str) -> None:
-    """Draw the losses, monitors and validation figures of a log.
-
-    Raises:
-        RunError: the picture cannot be written.
-    """
-    entries = [entry for entry in read_log(log) if "step" in entry]
-    charts: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for chart, names in _CHARTS.items():
-        for name in names:
-            charts.setdefault(chart, {})[name] = [point for entry in entries for point in _points(entry, name)]
-    for entry in entries:
-        for name, value in (entry.get("validation") or {}).items():
-            if value is not None:
-                shown = name.removeprefix(HELD).removeprefix("val_").replace("_", " ")
-                chart = f"held out: {shown}" if name.startswith(HELD) else f"scenes:val {shown}"
-                charts.setdefault(chart, {}).setdefault(shown, []).append((entry["step"], value))
-    save_png(path, curves(charts, title))
-
-
-def _points(entry: dict[str, Any], name: str) -> list[tuple[float, float]]:
-    for group in (entry.get("losses") or {}, entry.get("monitors") or {}, entry):
-        if isinstance(group.get(name), (int, float)):
-            return [(entry["step"], group[name])]
-    return []
 
 
 def _stacked(pages: Sequence[Image.Image]) -> Image.Image:
