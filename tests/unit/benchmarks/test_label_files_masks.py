@@ -161,7 +161,7 @@ def test_folders_without_label_maps_say_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         open_predicted_masks(tmp_path / "nowhere", PETS)
     (tmp_path / "labels").mkdir()
-    with pytest.raises(DataError, match="holds no .png or .npy files, only folders labels"):
+    with pytest.raises(DataError, match="holds no .png or .npy files, only labels"):
         open_predicted_masks(tmp_path, PETS)
     write_png(tmp_path / "a.png", 0)
     with pytest.raises(DataError, match="no prediction for b"):

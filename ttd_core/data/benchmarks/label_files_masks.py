@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ttd_core.data.benchmarks.label_files_rows import Answers, add_once, json_rows, key_of, text_rows
-from ttd_core.data.benchmarks.places import MASK_SUFFIXES, folder_names, list_tree
+from ttd_core.data.benchmarks.places import MASK_SUFFIXES, list_tree
 from ttd_core.data.benchmarks.types import ClassList
 from ttd_core.data.files import show
 from ttd_core.data.keys import unsafe_key
@@ -175,10 +175,10 @@ def _folder_files(path: Path) -> Answers[MaskFile]:
             f"{show(path)}: {printable(listing.doubled[0])[:80]} comes twice", "keep one .png or .npy per picture"
         )
     if not listing.names:
-        folders = ", ".join(map(printable, folder_names(path)[:5]))
+        inside = ", ".join(map(printable, sorted(each.name for each in path.iterdir())[:5]))
         raise DataError(
-            f"{show(path)}: holds no .png or .npy files" + (f", only folders {folders}" if folders else ""),
-            "name label maps by the picture: 000000000139.png",
+            f"{show(path)}: holds no .png or .npy files" + (f", only {inside}" if inside else ""),
+            "save label maps without loss, named by the picture: a.png for a.jpg",
         )
     return Answers({key: MaskFile(path / name) for key, name in listing.names.items()})
 

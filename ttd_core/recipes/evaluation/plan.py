@@ -125,8 +125,10 @@ def make_plan(
             hint="spell the keys of the predictions as the data set does, folders included",
         )
     if len(absent_answers) == len(selected):
+        found = next(iter(predicted or ()), "nothing")
         raise DataError(
-            f"--pred {options.pred} answers none of the {len(selected)} samples: it has no {absent_answers[0]}",
+            f"--pred {options.pred} answers none of the {len(selected)} samples: "
+            f"it has {found}, not {absent_answers[0]}",
             hint="predictions are found by the data set's keys, as a picture's name without its suffix",
         )
     _allow(options, report, absent_answers, len(selected), f"samples have no answer in {options.pred}")
