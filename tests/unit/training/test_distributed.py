@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -36,9 +35,8 @@ def log_of(folder: Path) -> list[dict[str, dict[str, float]]]:
 @pytest.mark.slow
 def test_two_processes_take_the_steps_of_one_even_after_one_of_them_died(tmp_path: Path) -> None:
     alone(tmp_path / "one")
-    begun = time.monotonic()
-    died = torchrun(tmp_path / "two", victim=1)
-    assert died.returncode != 0 and time.monotonic() - begun < 120
+    died = torchrun(tmp_path / "two", victim=1)  # ends by itself: a process that waits for ever runs into the timeout
+    assert died.returncode != 0
     assert torch.load(tmp_path / "two" / "toy.pt", weights_only=True)["step"] == 8
     finished = torchrun(tmp_path / "two")
     assert finished.returncode == 0, finished.stderr

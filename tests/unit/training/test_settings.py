@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import open_clip
+# first: it lets open_clip import beside a CPU build of torch
+import ttd_core.clip  # noqa: F401  # isort: skip
+import open_clip  # isort: skip
 import pytest
 import torch
 from torch import nn
