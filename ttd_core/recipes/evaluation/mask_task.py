@@ -211,7 +211,7 @@ def label_example(read: Read, labels: np.ndarray, classes: ClassList) -> Example
     assert read.truth.label_map is not None
     pixels = read.picture.pixels
     shift = 0 if classes.background else 1
-    colours = _colours(classes)
+    colours = class_colours(classes)
     drawn = []
     for shown in (read.truth.label_map, labels):
         known = shown < len(classes.names)
@@ -220,7 +220,7 @@ def label_example(read: Read, labels: np.ndarray, classes: ClassList) -> Example
     return Example(", ".join(name.strip() for name in present), pixels, *drawn)
 
 
-def _colours(classes: ClassList) -> np.ndarray:
+def class_colours(classes: ClassList) -> np.ndarray:
     """Colours of the classes that are drawn, all but the background."""
     if classes.colours is None:
         return tag_colours(len(classes.things))

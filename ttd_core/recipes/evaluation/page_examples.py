@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttd_core.drawing.colours import Colour, tag_colours
+from ttd_core.drawing.colours import Colour
 from ttd_core.drawing.report.contents import Example
 from ttd_core.errors import DataError
 from ttd_core.metrics.bias import SCORINGS
 from ttd_core.metrics.captions import MaskCounts
 from ttd_core.metrics.classification import binarise
+from ttd_core.recipes.evaluation.mask_task import class_colours
 from ttd_core.recipes.evaluation.summary import Row, Summary
 from ttd_core.recipes.evaluation.tag_task import captioned_example
 from ttd_core.recipes.evaluation.text_task import OWN
@@ -247,7 +248,7 @@ def _share(part: int, whole: int) -> str:
 def _palette(classes: ClassList) -> dict[int, Colour]:
     """Label → colour as `label_example` draws it; the background has none."""
     first = len(classes.names) - len(classes.things)
-    colours = tag_colours(len(classes.things)).tolist() if classes.colours is None else classes.colours[first:]
+    colours = class_colours(classes).tolist()
     return {first + place: (int(red), int(green), int(blue)) for place, (red, green, blue) in enumerate(colours)}
 
 
