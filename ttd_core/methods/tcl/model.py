@@ -142,6 +142,16 @@ class TclBackbone(nn.Module):
         kp = F.normalize(frozen, dim=-1, eps=EPS).transpose(1, 2).unflatten(2, stream.grid)
         return Encoded(dense, pooled, {"kp": kp})
 
+    def masker_embedding(self, images: torch.Tensor) -> torch.Tensor:
+        """The masker's embedding of B×3×H×W normalised images, B×D×u×v, not normalised; trains the masker alone."""
+        with torch.no_grad():
+            stream = self.vision.stream(images)
+        return self.masker(stream.x, stream.grid)
+
+    def clip_embedding(self, images: torch.Tensor) -> torch.Tensor:
+        """Frozen CLIP's embedding of B×3×H×W normalised images, B×D, not normalised; differentiable by the images."""
+        return self.vision.pooled(self.vision.stream(images))
+
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
         """Encode K prompts as they stand into K×D unnormalised embeddings; over-long ones are cut and reported."""
         return encode_texts(self.text, texts, self.reporter, self._cut_reported)
