@@ -111,6 +111,12 @@ GatedStepsOption = Annotated[
 GatedLrOption = Annotated[
     float, typer.Option("--gated-lr", metavar="X", help="The same for that stage.", rich_help_panel=TRAINING)
 ]
+WordWeightOption = Annotated[
+    float, typer.Option("--word-weight", metavar="X", help="Of clip's loss on single words.", rich_help_panel=TRAINING)
+]
+AlignWeightOption = Annotated[
+    float, typer.Option("--align-weight", metavar="X", help="Of clip's loss on patches.", rich_help_panel=TRAINING)
+]
 CalibrationScenesOption = Annotated[
     int,
     typer.Option(

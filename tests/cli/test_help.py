@@ -53,6 +53,7 @@ def test_training_options_default_to_what_rebuilds_the_built_in_model() -> None:
     assert {n: getattr(own, n) for n in names} == {n: getattr(config, theirs) for n, theirs in names.items()}
     alike = ("data", "gated_steps", "gated_lr", "calibration_scenes", "seed", "workers", "cache")
     assert {n: getattr(options, n) for n in alike} == {n: getattr(config, n) for n in alike}
+    assert (options.word_weight, options.align_weight) == (config.losses.word_weight, config.losses.align_weight)
 
 
 def test_all_seven_commands_are_listed(ttd: Ttd) -> None:

@@ -60,6 +60,13 @@ def test_options_typed_win_over_the_config(ttd: Ttd, tmp_path: Path, trained: li
     assert (trained[0].steps, trained[0].seed, trained[0].batch) == (6, 3, 64)
 
 
+def test_losses_of_the_built_in_model_can_be_left_out(ttd: Ttd, trained: list[TrainConfig]) -> None:
+    assert ttd("train", "--word-weight", "0", "--align-weight", "0").code == 0
+    assert (trained[0].losses.word_weight, trained[0].losses.align_weight) == (0, 0)
+    answer = ttd("train", "--word-weight", "-1", "--out", "other")
+    assert answer.code == 2 and "--word-weight -1 is out of range" in answer.err
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [

@@ -40,6 +40,8 @@ def train(
     save_every: t.SaveEveryOption = 50,
     gated_steps: t.GatedStepsOption = 0,
     gated_lr: t.GatedLrOption = 7e-4,
+    word_weight: t.WordWeightOption = 1.0,
+    align_weight: t.AlignWeightOption = 1.0,
     calibration_scenes: t.CalibrationScenesOption = 400,
     distance: t.DistanceOption = "bce-affine",
     affine_scale: t.AffineScaleOption = 10.0,

@@ -19,7 +19,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """Settings that every method has, each with its own default."""
 
-_CLIP_ONLY = ("gated_steps", "gated_lr", "calibration_scenes")
+_CLIP_ONLY = ("gated_steps", "gated_lr", "word_weight", "align_weight", "calibration_scenes")
 _BOTH = (
     "method", "data", "scenes", "steps", "batch_size", "lr", "seed", "probe_every", "threads", "workers", "cache",
     "out", "run_root", "overwrite", "resume",
@@ -80,6 +80,8 @@ class TrainOptions:
     batch_size: int | None = None
     lr: float | None = None
     gated_lr: float = 7e-4
+    word_weight: float = 1.0
+    align_weight: float = 1.0
     calibration_scenes: int = 400
     seed: int = 0
     model: str = "scenes"
@@ -175,6 +177,10 @@ class TrainOptions:
             )
         positive("--lr", own.lr)
         positive("--gated-lr", self.gated_lr)
+        for flag, weight in (("--word-weight", self.word_weight), ("--align-weight", self.align_weight)):
+            finite(flag, weight)
+            if weight < 0:
+                raise UsageError(f"{flag} {weight:g} is out of range, expected 0 or more")
 
     def _check_distillation(self) -> None:
         self.model_options()

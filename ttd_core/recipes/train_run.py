@@ -81,6 +81,7 @@ def _product(options: TrainOptions, folder: Path) -> Path:
 
 
 def _train_clip(options: TrainOptions, run: RunDirectory, report: Reporter) -> Path:
+    from ttd_core.methods.clip.config import ClipLossConfig
     from ttd_core.recipes.train import TrainConfig, train_clip
 
     if options.cache is not None:
@@ -95,6 +96,7 @@ def _train_clip(options: TrainOptions, run: RunDirectory, report: Reporter) -> P
         calibration_scenes=options.calibration_scenes, lr=own.lr, gated_lr=options.gated_lr, seed=options.seed,
         probe_every=own.probe_every, threads=options.threads or 1, workers=options.workers,
         cache=None if options.cache is None else Path(options.cache),
+        losses=ClipLossConfig(word_weight=options.word_weight, align_weight=options.align_weight),
     )  # fmt: skip
     result = train_clip(config, folder, report)
     row = {"files": {"weights": "weights/scenes.safetensors"}, "parameters": result.parameters}

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from ttd_core.clip.scenes_towers import ScenesArchitecture
 from ttd_core.clip.scenes_weights import load_scenes_backbone
 from ttd_core.errors import RunError, UsageError
+from ttd_core.methods.clip.config import ClipLossConfig
 from ttd_core.protocols import SilentReporter
 from ttd_core.recipes.evaluation.scenes_tables import scenes_tables
 from ttd_core.recipes.train import TrainConfig, train_clip
@@ -60,3 +62,10 @@ def test_a_folder_with_another_training_is_refused(tmp_path: Path) -> None:
 def test_impossible_options_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         replace(TINY, **change)  # type: ignore[arg-type]
+
+
+def test_losses_without_weight_are_left_out_of_the_steps(tmp_path: Path) -> None:
+    plain = replace(TINY, losses=ClipLossConfig(word_weight=0.0, align_weight=0.0))
+    train_clip(plain, tmp_path, SilentReporter())
+    entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert {name for entry in entries for name in entry["losses"]} <= {"caption", "area"}
