@@ -17,6 +17,7 @@ from ttd_cli.output import Output
 from ttd_cli.resolve import is_typed, resolve_over
 from ttd_cli.verbosity import verbosity
 from ttd_core.errors import UsageError
+from ttd_core.recipes.evaluation.before import before_table, with_before, without_adapter
 from ttd_core.recipes.evaluation.expect import Outcome, check, parse_expectations, refuse_unknown
 from ttd_core.recipes.evaluation.listing import data_set_rows, published_rows
 from ttd_core.recipes.evaluation.options import EvaluateOptions
@@ -49,7 +50,12 @@ def run(context: typer.Context) -> None:
     output = Output(None, *verbosity(context))
     from ttd_core.recipes.evaluation.evaluate import run_evaluation
 
-    result, folder = run_evaluation(options, output, command_line(), cache_folder())
+    plain = [without_adapter(options)] if options.before else []
+    *before, (result, folder) = [
+        run_evaluation(each, output, command_line(), cache_folder()) for each in (*plain, options)
+    ]
+    if before:
+        result = with_before(result, before[0][0])
     for line in _printed(result, options.format):
         output.line(line)
     outcomes = check(expected, figures_of(result))
@@ -129,7 +135,7 @@ def table_lines(table: PrintedTable) -> Iterator[str]:
 
 
 def _is_number(cell: str) -> bool:
-    return not cell or cell == "-" or cell[0] in "-0123456789."
+    return not cell or cell == "-" or cell[0] in "+-0123456789."
 
 
 def _printed(result: Mapping[str, Any], style: str) -> Iterator[str]:
@@ -138,17 +144,23 @@ def _printed(result: Mapping[str, Any], style: str) -> Iterator[str]:
     elif style == "jsonl":
         yield json.dumps(result, ensure_ascii=True, allow_nan=False)
     elif style == "tsv":
-        yield "metric\tvalue\tunit\tpublished"
-        for key, metric in result["metrics"].items():
-            figure = metric.get("published", {}).get("value", "")
-            value = "" if metric["value"] is None else repr(metric["value"])
-            yield f"{key}\t{value}\t{metric['unit']}\t{figure}"
+        yield from _as_tsv(result)
     else:
-        tables = result_tables(result)
+        tables = [before_table(result)] if "before" in result else result_tables(result)
         for number, table in enumerate(tables):
             yield from table_lines(table)
             if number + 1 < len(tables):
                 yield ""
+
+
+def _as_tsv(result: Mapping[str, Any]) -> Iterator[str]:
+    old = result.get("before", {}).get("figures")
+    yield "metric\tvalue\tunit\tpublished" + ("" if old is None else "\tbefore")
+    for key, metric in result["metrics"].items():
+        figure = metric.get("published", {}).get("value", "")
+        values = [metric["value"], *([] if old is None else [old.get(key)])]
+        value, *before = ("" if each is None else repr(each) for each in values)
+        yield "\t".join([key, value, metric["unit"], str(figure), *before])
 
 
 def _json_lines(rows: Iterable[Mapping[str, Any]], style: str) -> Iterator[str]:

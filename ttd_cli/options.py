@@ -115,6 +115,10 @@ LoraOption = Annotated[
     str | None,
     typer.Option("--lora", metavar="FILE|FOLDER", help="PEFT adapter applied on top.", rich_help_panel=MODEL),
 ]
+BeforeOption = Annotated[
+    bool,
+    typer.Option("--before", metavar="", help="Show the model without --lora beside it.", rich_help_panel=MODEL),
+]
 DenseOption = Annotated[
     str | None,
     typer.Option(

@@ -27,6 +27,7 @@ def demo(
     pretrained: o.PretrainedOption = None,
     weights: o.WeightsOption = None,
     lora: o.LoraOption = None,
+    before: o.BeforeOption = False,
     dense: o.DenseOption = None,
     activation: o.ActivationOption = None,
     image_size: o.ImageSizeOption = None,

@@ -187,6 +187,7 @@ def evaluate(
     pretrained: o.PretrainedOption = None,
     weights: o.WeightsOption = None,
     lora: o.LoraOption = None,
+    before: o.BeforeOption = False,
     dense: o.DenseOption = None,
     activation: o.ActivationOption = None,
     image_size: o.ImageSizeOption = None,

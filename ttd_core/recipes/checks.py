@@ -86,3 +86,16 @@ def known_dense(model: str, dense: str) -> None:
     known = OWN_DENSE.get(model) or DENSE.names()
     if dense not in known:
         raise UsageError(f"--dense {dense!r} is unknown to --model {model}", hint=f"one of {', '.join(known)}")
+
+
+def adapter_named(before: bool, lora: str | None) -> None:
+    """Refuse a comparison with the model without its adapter where there is no adapter.
+
+    Raises:
+        UsageError: `before` without `lora`.
+    """
+    if before and lora is None:
+        raise UsageError(
+            "--before shows the model without --lora beside it, and --lora is missing",
+            hint="e.g. --lora scenes-ttd --before",
+        )

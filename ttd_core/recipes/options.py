@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from ttd_core.errors import UsageError
-from ttd_core.recipes.checks import MAX_SEED, finite, not_both, not_empty, positive, share, whole
+from ttd_core.recipes.checks import MAX_SEED, adapter_named, finite, not_both, not_empty, positive, share, whole
 from ttd_core.recipes.model_options import ModelOptions
 from ttd_core.text.prompts import template_set
 
@@ -262,12 +262,22 @@ class MaskOptions(PictureOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions(PictureOptions):
-    """Options of `ttd demo`; with no input named, the bundled pictures are used."""
+    """Options of `ttd demo`; with no input named, the bundled pictures are used.
+
+    Args:
+        before: also draw the maps of the model without its adapter, above those with it.
+
+    Raises:
+        UsageError: `before` without an adapter.
+    """
+
+    before: bool = False
 
     _command: ClassVar[str] = "demo"
 
     def __post_init__(self) -> None:
         """Allow a call that names nothing: it shows the bundled pictures."""
+        adapter_named(self.before, self.model.lora)
         if self.source:
             super().__post_init__()
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from ttd_core.errors import UsageError
-from ttd_core.recipes.checks import not_both, not_empty, share, whole
+from ttd_core.recipes.checks import adapter_named, not_both, not_empty, share, whole
 from ttd_core.recipes.model_options import ModelOptions
 from ttd_core.recipes.options import Calibration, Candidates, CommonOptions, MaskOptions, Selection, TagOptions
 
@@ -43,6 +43,7 @@ class EvaluateOptions:
         shard: this run's part of the samples, `i/n` with i from 1 to n.
         merge: runs of all n shards, to be put together.
         allow_missing: go on where samples or predictions are missing, and count them.
+        before: also evaluate the model without its adapter, and show its figures beside.
         expect: `metric=value:tolerance`, or `published` for the recipe's own figures.
         recipe: name of a published row whose settings come first.
         workers: processes that decode pictures and truths; 0 works in this one, None decides by the amount of work.
@@ -66,6 +67,7 @@ class EvaluateOptions:
     shard: str | None = None
     merge: tuple[str, ...] | None = _how(None)
     allow_missing: bool = False
+    before: bool = _how(False)
     expect: tuple[str, ...] | None = _how(None)
     recipe: str | None = None
     model: ModelOptions = field(default_factory=ModelOptions)
@@ -108,6 +110,9 @@ class EvaluateOptions:
             raise UsageError(
                 "nothing to evaluate on: --data is missing", hint="e.g. --data scenes:test; ttd evaluate --list"
             )
+        adapter_named(self.before, self.model.lora)
+        not_both("--before", self.before or None, "--pred", self.pred, "finished answers have no model")
+        not_both("--before", self.before or None, "--merge", self.merge, "the shards hold one model's answers")
         if self.workers is not None:
             whole("--workers", self.workers, at_least=0)
         if self.shard is not None:

@@ -16,7 +16,12 @@ _DIGITS = {"exact": 4, "percent": 1, "fraction": 3, "correlation": 2, "tags": 2}
 
 def shown_value(value: float | None, unit: str) -> str:
     """A figure as it is read: percent with one decimal, fractions with three; a dash where nothing was counted."""
-    return "-" if value is None else f"{value:.{_DIGITS.get(unit, 3)}f}"
+    return "-" if value is None else f"{value:.{digits_of(unit)}f}"
+
+
+def digits_of(unit: str) -> int:
+    """Decimals with which figures of a unit are read."""
+    return _DIGITS.get(unit, 3)
 
 
 def result_tables(result: Mapping[str, Any]) -> list[PrintedTable]:
