@@ -11,7 +11,7 @@ many masks there are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import ModuleType
 
@@ -59,17 +59,40 @@ def pamr(
     _check(image, masks, iterations, dilations)
     if not masks.shape[0] * masks.shape[1]:  # torch does not resize nothing
         return masks.new_zeros(*masks.shape[:2], *image.shape[-2:])
-    with torch.no_grad():
-        work = torch.float64 if masks.dtype == torch.float64 else torch.float32
-        picture = image.detach().to(work)
-        spread = F.interpolate(masks.detach().to(work), size=image.shape[-2:], mode="bilinear", align_corners=True)
-        if iterations:
-            loops = _compiled_loops() if work == torch.float32 and spread.device.type == "cpu" else None
+    work = torch.float64 if masks.dtype == torch.float64 else torch.float32
+    spread = F.interpolate(masks.detach().to(work), size=image.shape[-2:], mode="bilinear", align_corners=True)
+    if iterations:
+        spread = Refiner(image.detach().to(work), iterations, dilations)(spread)
+    return spread.to(masks.dtype)
+
+
+class Refiner:
+    """PAMR with the colours of one batch of pictures, for masks that come a few at a time.
+
+    The affinities are computed once. Every mask is refined by itself: which others come along changes no bit of it.
+
+    Args:
+        image: B×3×H×W float32 or float64, any affine scale.
+        iterations: how often the values flow, at least 1.
+        dilations: distances in pixels.
+    """
+
+    def __init__(self, image: torch.Tensor, iterations: int = ITERATIONS, dilations: Sequence[int] = DILATIONS) -> None:
+        loops = _compiled_loops() if image.dtype == torch.float32 and image.device.type == "cpu" else None
+        self._spread: Callable[[torch.Tensor], torch.Tensor]
+        with torch.no_grad():
             if loops is not None:
-                spread = loops.refine(picture, spread, iterations, neighbour_offsets(dilations), len(dilations))
+                offsets = neighbour_offsets(dilations)
+                compiled = loops.affinities(image, offsets, len(dilations))
+                self._spread = lambda masks: loops.spread(compiled, masks, iterations, offsets)
             else:
-                spread = pamr_torch(picture, spread, iterations, dilations)
-        return spread.to(masks.dtype)
+                weights = affinity(image, dilations)
+                self._spread = lambda masks: spread_torch(weights, masks, iterations, dilations)
+
+    def __call__(self, masks: torch.Tensor) -> torch.Tensor:
+        """Refine B×K×H×W masks of the pictures' size and dtype, K at least 1. Not differentiable."""
+        with torch.no_grad():
+            return self._spread(masks)
 
 
 def _check(image: torch.Tensor, masks: torch.Tensor, iterations: int, dilations: Sequence[int]) -> None:
@@ -126,7 +149,11 @@ def pamr_torch(
     image: torch.Tensor, masks: torch.Tensor, iterations: int = ITERATIONS, dilations: Sequence[int] = DILATIONS
 ) -> torch.Tensor:
     """`pamr` in torch on any device, for masks that already have the picture's size: B×3×H×W, B×K×H×W → B×K×H×W."""
-    weights = affinity(image, dilations)
+    return spread_torch(affinity(image, dilations), masks, iterations, dilations)
+
+
+def spread_torch(weights: torch.Tensor, masks: torch.Tensor, iterations: int, dilations: Sequence[int]) -> torch.Tensor:
+    """Let B×K×H×W masks flow along B×N×H×W affinities, `iterations` times."""
     offsets = neighbour_offsets(dilations)
     pad = max(dilations)
     for _ in range(iterations):

@@ -100,43 +100,68 @@ def _spread_rows(
                     out[x] += weight[x] * row[x]
 
 
-def refine(
-    image: torch.Tensor, masks: torch.Tensor, iterations: int, offsets: Sequence[tuple[int, int]], dilations: int
-) -> torch.Tensor:
-    """PAMR on float32 CPU tensors of equal size.
+def affinities(image: torch.Tensor, offsets: Sequence[tuple[int, int]], dilations: int) -> list[np.ndarray]:
+    """How much each pixel takes from each neighbour.
 
     Args:
-        image: B×3×H×W.
-        masks: B×K×H×W.
-        iterations: at least 1.
+        image: B×3×H×W float32 on the CPU.
         offsets: row and column steps of the N neighbours.
         dilations: how many distances these offsets come from.
 
     Returns:
+        for each picture H×N×W, summing to 1 over N.
+    """
+    steps, pad = _steps(offsets)
+    found = []
+    for picture in image.numpy():
+        weights = np.empty((picture.shape[1], len(steps), picture.shape[2]), dtype=np.float32)
+        _on_all_rows(picture.shape[1], _affinity_rows, _padded(picture, pad), steps, pad, dilations, weights)
+        found.append(weights)
+    return found
+
+
+def spread(
+    weights: Sequence[np.ndarray], masks: torch.Tensor, iterations: int, offsets: Sequence[tuple[int, int]]
+) -> torch.Tensor:
+    """Let masks flow along `affinities`.
+
+    Args:
+        weights: one array for each picture.
+        masks: B×K×H×W float32 on the CPU, of the pictures' size.
+        iterations: at least 1.
+        offsets: as in `affinities`.
+
+    Returns:
         B×K×H×W, a new tensor.
     """
-    steps = np.asarray(offsets, dtype=np.int64)
-    pad = int(np.abs(steps).max())
+    steps, pad = _steps(offsets)
     result = np.empty(tuple(masks.shape), dtype=np.float32)
-    with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
-        strips = _strips(masks.shape[2], torch.get_num_threads())
-
-        def on_all_rows(loop: Any, *arguments: Any) -> None:
-            # list() waits for the strips and lets their exceptions through
-            list(pool.map(lambda rows: loop(*arguments, *rows), strips))
-
-        for picture, maps, out in zip(image.numpy(), masks.numpy(), result, strict=True):
-            weights = np.empty((maps.shape[1], len(steps), maps.shape[2]), dtype=np.float32)
-            on_all_rows(_affinity_rows, _padded(picture, pad), steps, pad, dilations, weights)
-            for start in range(0, len(maps), _GROUP):
-                source = _padded(maps[start : start + _GROUP], pad)
-                target = np.empty_like(source)
-                for _ in range(iterations):
-                    on_all_rows(_spread_rows, weights, source, target, steps, pad)
-                    _replicate_borders(target, pad)
-                    source, target = target, source
-                out[start : start + _GROUP] = source[:, pad:-pad, pad:-pad]
+    for picture, maps, out in zip(weights, masks.numpy(), result, strict=True):
+        for start in range(0, len(maps), _GROUP):
+            source = _padded(maps[start : start + _GROUP], pad)
+            target = np.empty_like(source)
+            for _ in range(iterations):
+                _on_all_rows(maps.shape[1], _spread_rows, picture, source, target, steps, pad)
+                _replicate_borders(target, pad)
+                source, target = target, source
+            out[start : start + _GROUP] = source[:, pad:-pad, pad:-pad]
     return torch.from_numpy(result)
+
+
+def _steps(offsets: Sequence[tuple[int, int]]) -> tuple[np.ndarray, int]:
+    steps = np.asarray(offsets, dtype=np.int64)
+    return steps, int(np.abs(steps).max())
+
+
+def _on_all_rows(rows: int, loop: Any, *arguments: Any) -> None:
+    """Give a loop its rows, one strip per thread."""
+    strips = _strips(rows, torch.get_num_threads())
+    if len(strips) == 1:
+        loop(*arguments, *strips[0])
+        return
+    with ThreadPoolExecutor(max_workers=len(strips)) as pool:
+        # list() waits for the strips and lets their exceptions through
+        list(pool.map(lambda strip: loop(*arguments, *strip), strips))
 
 
 def _strips(rows: int, count: int) -> list[tuple[int, int]]:
