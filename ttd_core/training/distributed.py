@@ -101,6 +101,16 @@ class Processes:
             torch.distributed.all_reduce(total)
         return total.to(values.device)
 
+    def gather_rows(self, rows: torch.Tensor) -> torch.Tensor:
+        """The rows of all processes below each other, by rank; as many of each. Without gradient."""
+        rows = rows.detach().contiguous()
+        if self.count == 1:
+            return rows
+        found = [torch.empty_like(rows) for _ in range(self.count)]
+        with _exchange():
+            torch.distributed.all_gather(found, rows)
+        return torch.cat(found)
+
     def from_main(self, value: T | None) -> T:
         """What the main process has, everywhere. It is pickled: plain values and tensors only."""
         if self.count == 1:

@@ -14,7 +14,7 @@ from ttd_core.training.ema import Ema
 from ttd_core.training.gradient_checkpointing import set_gradient_checkpointing
 from ttd_core.training.guard import FAILED_BY_GUARD, RememberingGuard, StoppedByGuard
 from ttd_core.training.log import append_entry, forget_after
-from ttd_core.training.optim import build_adamw, set_rate, warmup_cosine
+from ttd_core.training.optim import build_adamw, set_rate
 from ttd_core.training.pace import Pace
 from ttd_core.training.share import LossFunction, Share, StepLosses
 from ttd_core.training.stage import Bookkeeping, LoopSettings, Probe, Stage, StageResult
@@ -44,8 +44,9 @@ def run_stage(
         stage: how long and how fast.
         losses: computes a share of a step, within autocast where `settings.precision` says so. It must draw its
             randomness from its own seed, the step's number and the share alone; torch's global generators are seeded
-            so before each call. With several shares it sees its share's rows only: contrasts are within a share, and
-            batch norm takes its statistics from it.
+            so before each call. With several shares it sees its share's rows only: contrasts are within a share unless
+            it exchanges rows (`ttd_core.training.exchange`), and batch norm takes its statistics from it. It may
+            freeze and free parameters by the step's number.
         books: files and intervals.
         report: told about progress.
         probe: measures the model now and then; called in the main process alone.
@@ -84,7 +85,7 @@ class _Training:
         self.best: dict[str, Any] | None = None  # step, value, figures
         self.processes.same_weights(model)
         set_gradient_checkpointing(model, settings.checkpointing)
-        self.optimiser = build_adamw(model, stage.lr, stage.decay, stage.betas)
+        self.optimiser = build_adamw(model, stage.lr, stage.decay, stage.betas, stage.eps, stage.decay_scalars)
         self.ema = Ema(model, settings.ema) if settings.ema is not None else None
         self.pace = Pace()
 
@@ -116,7 +117,7 @@ class _Training:
             self._ask_guard({"step": 0}, measured)
         left = range(self.done, stage.steps)
         for step in self.report.track(left, len(left), f"stage {stage.name}"):
-            lr = stage.lr * warmup_cosine(step, stage.steps, stage.warmup, stage.floor)
+            lr = stage.rate(step)
             set_rate(self.optimiser, lr)
             self.model.train()
             number = stage.first_step + step

@@ -10,6 +10,7 @@ from typing import Literal
 
 from ttd_core.errors import UsageError
 from ttd_core.training.distributed import Processes
+from ttd_core.training.optim import warmup_cosine
 from ttd_core.training.share import Share
 
 Precision = Literal["fp32", "bf16"]
@@ -33,6 +34,9 @@ class Stage:
         clip: largest gradient norm.
         first_step: number of the first step, so that a later stage draws other batches than an earlier one.
         betas: of AdamW.
+        eps: of AdamW.
+        decay_scalars: tensors of no dimension decay, too.
+        schedule: factor on the peak by 0-based step, in place of warm-up, cosine and floor.
     """
 
     name: str
@@ -44,6 +48,15 @@ class Stage:
     clip: float = 1.0
     first_step: int = 0
     betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = 1e-8
+    decay_scalars: bool = False
+    schedule: Callable[[int], float] | None = None
+
+    def rate(self, step: int) -> float:
+        """Learning rate at 0-based `step`."""
+        if self.schedule is not None:
+            return self.lr * self.schedule(step)
+        return self.lr * warmup_cosine(step, self.steps, self.warmup, self.floor)
 
 
 @dataclass(frozen=True)

@@ -29,3 +29,20 @@ def test_a_parameter_freed_later_is_trained_from_then_on_and_stays_put_before() 
         model(torch.ones(1, 3)).square().sum().backward()
         optimiser.step()
         assert torch.equal(model.weight, first) != freed
+
+
+def test_scalars_decay_on_request_and_vectors_never() -> None:
+    class Some(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate = nn.Parameter(torch.zeros(()))
+            self.vector = nn.Parameter(torch.zeros(3))
+            self.matrix = nn.Parameter(torch.zeros(3, 3))
+
+    model = Some()
+    plain = build_adamw(model, 1.0, 0.05).param_groups
+    published = build_adamw(model, 1.0, 0.05, eps=1e-6, decay_scalars=True).param_groups
+    assert [[p.ndim for p in group["params"]] for group in plain] == [[2], [0, 1]]
+    assert [[p.ndim for p in group["params"]] for group in published] == [[0, 2], [1]]
+    assert [group["weight_decay"] for group in published] == [0.05, 0.0]
+    assert {group["eps"] for group in published} == {1e-6}
