@@ -91,6 +91,11 @@ BACKBONES = Registry(
 )
 """Backbones that are not plain open_clip architectures: name -> loader(spec, device, reporter) -> Backbone."""
 
+SCENES_FILES = Registry(
+    "kind of scenes weights", {"ttd-scenes-tcl-1": "ttd_core.methods.tcl.scenes_weights:open_scenes_tcl"}
+)
+"""Files that `--model scenes` takes besides its own: what they call themselves -> loader as in `BACKBONES`."""
+
 DENSE = Registry(
     "dense strategy",
     {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import nn
@@ -133,16 +134,23 @@ class PictureTower(nn.Module):
 
     def forward(self, images: torch.Tensor, value_only: bool = False) -> torch.Tensor:
         """Map B×3×H×W normalised pictures to B×h×w×D, not normalised; h = H/8, or H/4 with the fine map."""
-        x, mix, fine = self._trunk(images)
-        return self._head(self._last(x, mix, value_only), fine)
+        return self.cells(*self.trunk(images), value_only)
 
     def both(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The maps of `forward` without and with `value_only`; what they share is computed once."""
-        x, mix, fine = self._trunk(images)
-        return self._head(self._last(x, mix, False), fine), self._head(self._last(x, mix, True), fine)
+        trunk = self.trunk(images)
+        return self.cells(*trunk), self.cells(*trunk, value_only=True)
 
-    def _trunk(self, images: torch.Tensor) -> tuple[torch.Tensor, Mix, torch.Tensor]:
-        """The tokens that enter the last block, B×N×C, how they attend, and the stride-4 stem features."""
+    def trunk(self, images: torch.Tensor) -> tuple[torch.Tensor, Mix, torch.Tensor]:
+        """What the last block and the fine map are made of.
+
+        Args:
+            images: B×3×H×W, normalised.
+
+        Returns:
+            The tokens that enter the last block, B×N×C with N = h·w, how they attend, and the stem features of stride
+            4, B×S×2h×2w.
+        """
         fine = self.conv2(self.conv1(images))
         x = self.patch_proj(self.conv3(fine))
         height, width = x.shape[-2:]
@@ -154,16 +162,13 @@ class PictureTower(nn.Module):
             x = block(x, mix)
         return x, mix, fine
 
-    def _last(self, x: torch.Tensor, mix: Mix, value_only: bool) -> torch.Tensor:
+    def cells(self, x: torch.Tensor, mix: Mix, fine: torch.Tensor, value_only: bool = False) -> torch.Tensor:
+        """The map of `forward` from what `trunk` gave."""
         for block in self.blocks[-1:]:
             x = block(x, mix, value_only)
-        return x
-
-    def _head(self, x: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
-        # the grid is half that of the stem features, rounded up as a convolution of stride 2 does
-        x = x.unflatten(1, (-(-fine.shape[-2] // 2), -(-fine.shape[-1] // 2)))
+        x = as_grid(x, fine)
         if self.fine:
-            x = self._fuse(x, fine)
+            x = fuse(self, x, fine)
         return self.proj(self.norm(x))
 
     def _positions(self, height: int, width: int) -> torch.Tensor:
@@ -171,11 +176,27 @@ class PictureTower(nn.Module):
             return self.positions
         return F.interpolate(self.positions, (height, width), mode="bicubic", align_corners=False, antialias=True)
 
-    def _fuse(self, x: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
-        # B×h×w×C -> B×2h×2w×C, joined with the stem features of that grid
-        coarse = F.interpolate(x.permute(0, 3, 1, 2), scale_factor=2, mode="bilinear").permute(0, 2, 3, 1)
-        x = coarse + self.fine_proj(fine.permute(0, 2, 3, 1))
-        return x + self.fine_out(F.gelu(self.fine_fc(self.fine_norm(x))))
+
+class FineLayers(Protocol):
+    """The layers that join stem features to coarse cells."""
+
+    fine_proj: nn.Linear
+    fine_norm: nn.LayerNorm
+    fine_fc: nn.Linear
+    fine_out: nn.Linear
+
+
+def as_grid(x: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
+    """Tokens B×N×C as B×h×w×C, with the stem features B×S×2h×2w of the same pictures telling h and w."""
+    # rounded up, as a convolution of stride 2 does
+    return x.unflatten(1, (-(-fine.shape[-2] // 2), -(-fine.shape[-1] // 2)))
+
+
+def fuse(layers: FineLayers, x: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
+    """Join B×h×w×C cells with stem features B×S×2h×2w into B×2h×2w×C."""
+    coarse = F.interpolate(x.permute(0, 3, 1, 2), scale_factor=2, mode="bilinear").permute(0, 2, 3, 1)
+    x = coarse + layers.fine_proj(fine.permute(0, 2, 3, 1))
+    return x + layers.fine_out(F.gelu(layers.fine_fc(layers.fine_norm(x))))
 
 
 class TextTower(nn.Module):
