@@ -18,7 +18,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ttd_core.data.files import show
@@ -38,6 +38,7 @@ from ttd_core.data.pairs import (
     PairShard,
     is_text,
 )
+from ttd_core.data.placed_pairs import PlacedPair, Stored, changed_at
 from ttd_core.data.webdataset_tar import CutShort, Member, read_members
 from ttd_core.errors import DataError
 from ttd_core.text.clean import printable
@@ -72,13 +73,17 @@ class TarPairs:
         Raises:
             DataError: there is no such archive, it is none, or it holds no sample.
         """
-        path = Path(shard.source)
-        empty = True
-        for pair in _samples(path):
-            empty = False
+        for pair in _of_archive(Path(shard.source), placed=False):
+            assert not isinstance(pair, PlacedPair)
             yield pair
-        if empty:
-            raise DataError(f"{show(path)}: no samples in it, expected members such as 000000000.jpg and 000000000.txt")
+
+    def places(self, shard: PairShard) -> Iterator[Pair | PlacedPair | BadPair]:
+        """What `read` gives, in the same order, but with pictures left in the archive unless it is compressed.
+
+        Raises:
+            DataError: as `read`.
+        """
+        return _of_archive(Path(shard.source), placed=True)
 
     def state(self, shard: PairShard) -> str | None:
         """What tells a changed archive from the one that was read: size and time of change."""
@@ -109,6 +114,7 @@ class _Group:
     key: str
     repeated: bool
     parts: dict[str, bytes] = field(default_factory=dict)
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     problem: tuple[str, str] | None = None
 
@@ -124,19 +130,36 @@ class _Group:
             )
         elif member.data is not None:
             self.parts[ending] = member.data
+        elif member.offset is not None:
+            self.places[ending] = (member.offset, member.size)
+
+    @property
+    def picture(self) -> str | None:
+        """The ending of the picture that counts."""
+        return next((ending for ending in PICTURES if ending in self.parts or ending in self.places), None)
 
     @property
     def whole(self) -> bool:
         """Whether picture and caption are there."""
-        return any(name in self.parts for name in PICTURES) and any(name in self.parts for name in TEXTS)
+        return self.picture is not None and any(name in self.parts for name in TEXTS)
 
 
-def _samples(path: Path) -> Iterator[Pair | BadPair]:
+def _of_archive(path: Path, placed: bool) -> Iterator[Pair | PlacedPair | BadPair]:
+    empty = True
+    for pair in _samples(path, placed):
+        empty = False
+        yield pair
+    if empty:
+        raise DataError(f"{show(path)}: no samples in it, expected members such as 000000000.jpg and 000000000.txt")
+
+
+def _samples(path: Path, placed: bool) -> Iterator[Pair | PlacedPair | BadPair]:
     shown = show(path.name)
+    stored = Stored(path, changed_at(path)) if placed else None
     keys = UniqueKeys()
     group: _Group | None = None
     try:
-        for member in read_members(path, lambda name: _MOST.get(_ending(name), 0)):
+        for member in read_members(path, lambda name: _MOST.get(_ending(name), 0), _is_picture if placed else None):
             name = _plain(member.name)
             ending = _ending(name)
             if ending not in _MOST or _hidden(name):
@@ -144,16 +167,16 @@ def _samples(path: Path) -> Iterator[Pair | BadPair]:
             key = name.rpartition(".")[0]
             if group is None or key != group.key or ending in group.seen:
                 if group is not None:
-                    yield _sample(group, shown)
+                    yield _sample(group, shown, stored)
                 group = _Group(key, repeated=keys.claim(key, 0) != key)
             group.add(ending, member)
     except CutShort as error:
         if group is not None and group.whole:
-            yield _sample(group, shown)
+            yield _sample(group, shown, stored)
         yield BadPair(shown, error.message.partition(": ")[2], error.hint, status=DAMAGED)
         return
     if group is not None:
-        yield _sample(group, shown)
+        yield _sample(group, shown, stored)
 
 
 def _plain(name: str) -> str:
@@ -171,7 +194,11 @@ def _hidden(name: str) -> bool:
     return name.rpartition("/")[2].startswith(".") or name.startswith("__MACOSX/")
 
 
-def _sample(group: _Group, archive: str) -> Pair | BadPair:
+def _is_picture(name: str) -> bool:
+    return _ending(name) in PICTURES and not _hidden(_plain(name))
+
+
+def _sample(group: _Group, archive: str, stored: Stored | None) -> Pair | PlacedPair | BadPair:
     key = group.key
     origin = f"{archive}:{printable(key)}"
 
@@ -189,8 +216,7 @@ def _sample(group: _Group, archive: str) -> Pair | BadPair:
         )  # fmt: skip
     if group.problem is not None:
         return bad(*group.problem)
-    picture = next((group.parts[ending] for ending in PICTURES if ending in group.parts), None)
-    if picture is None:
+    if group.picture is None:
         return bad(NO_PICTURE, f"has no picture, expected a member that ends in {', '.join(PICTURES)}")
     try:
         caption = _caption(group)
@@ -202,7 +228,11 @@ def _sample(group: _Group, archive: str) -> Pair | BadPair:
         return bad(
             NO_CAPTION, f"has no caption, expected a member that ends in {' or '.join(TEXTS)}, or one in the json"
         )
-    return Pair(key, caption, picture, origin)
+    if group.picture in group.parts:
+        return Pair(key, caption, group.parts[group.picture], origin)
+    assert stored is not None
+    offset, size = group.places[group.picture]
+    return PlacedPair(key, caption, replace(stored, offset=offset, size=size), origin)
 
 
 def _caption(group: _Group) -> str:

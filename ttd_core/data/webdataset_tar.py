@@ -7,6 +7,7 @@ but the proper one is an error. Nothing is ever extracted: names are text, links
 from __future__ import annotations
 
 import gzip
+import os
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ class Member:
         size: in bytes.
         ordinary: False for links, devices and everything else that holds no bytes of its own.
         too_large: it is longer than what was asked for, and was not read.
+        offset: where its bytes begin in the archive, for members that were left there; else None.
     """
 
     name: str
@@ -52,14 +54,17 @@ class Member:
     size: int
     ordinary: bool = True
     too_large: bool = False
+    offset: int | None = None
 
 
-def read_members(path: Path, most: Callable[[str], int]) -> Iterator[Member]:
+def read_members(path: Path, most: Callable[[str], int], left: Callable[[str], bool] | None = None) -> Iterator[Member]:
     """Every member but folders, in the order of the archive, which may be gzip-compressed whatever its name.
 
     Args:
         path: the archive.
         most: for a name, how many bytes are read at most; 0 passes over the content.
+        left: for a name, whether its bytes stay where they are and only their offset is told; in compressed archives
+            they are read all the same.
 
     Raises:
         DataError: no such file, or no tar archive.
@@ -70,16 +75,20 @@ def read_members(path: Path, most: Callable[[str], int]) -> Iterator[Member]:
         head = file.read(6)
         file.seek(0)
         _check_kind(head, name)
-        stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if head.startswith(_GZIP) else file
+        packed = head.startswith(_GZIP)
+        stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
+        end = None if packed or left is None else os.fstat(file.fileno()).st_size
         found = 0
         try:
-            # "r|" reads strictly forward
-            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as archive:
+            # "r|" reads strictly forward, "r:" jumps over what it is not asked for
+            with _opened(stream, jumping=end is not None) as archive:
                 # asked for a member behind the end, Python 3.10 seeks backwards
                 holds = getattr(archive, "firstmember", None) is not None
                 while holds and (entry := archive.next()) is not None:
                     archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps them all
-                    if not entry.isdir():
+                    if end is not None and left is not None and entry.isreg() and left(entry.name):
+                        yield _left(entry, most(entry.name), end)
+                    elif not entry.isdir():
                         yield _member(archive, entry, most(entry.name))
                     found += 1
                 _check_rest(archive)
@@ -113,6 +122,22 @@ class _Header(tarfile.TarInfo):
         if header.type in _LONG and not 0 <= header.size <= MAX_HEADER:
             raise tarfile.ReadError(f"an extended header of {header.size:,} bytes")
         return header
+
+
+def _opened(stream: IO[bytes], jumping: bool) -> tarfile.TarFile:
+    if jumping:
+        return tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header)
+    return tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header)
+
+
+def _left(entry: tarfile.TarInfo, most: int, end: int) -> Member:
+    if entry.issparse():
+        return Member(entry.name, None, 0, ordinary=False)
+    if entry.size > most:
+        return Member(entry.name, None, entry.size, too_large=most > 0)
+    if entry.offset_data + entry.size > end:
+        raise tarfile.ReadError("unexpected end of data")
+    return Member(entry.name, None, entry.size, offset=entry.offset_data)
 
 
 def _member(archive: tarfile.TarFile, entry: tarfile.TarInfo, most: int) -> Member:

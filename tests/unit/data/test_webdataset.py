@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from tests.support.tiny_pairs import picture_bytes, sample_members, write_tar
 from ttd_core.data import webdataset, webdataset_tar
 from ttd_core.data.pairs import BadPair, Pair, PairShard
+from ttd_core.data.placed_pairs import PlacedPair
 from ttd_core.data.webdataset import TarPairs, json_caption
 from ttd_core.errors import DataError
 
@@ -19,8 +21,17 @@ BLOCK = 512
 
 
 def read(path: Path) -> list[Pair | BadPair]:
+    """What is in an archive; asked for places only, it says the same of everything, damage included."""
     shard = PairShard(path.stem, str(path))
-    return list(TarPairs("test", (shard,)).read(shard))
+    source = TarPairs("test", (shard,))
+    try:
+        found = list(source.read(shard))
+    except DataError as error:
+        with pytest.raises(DataError, match=re.escape(error.message)):
+            list(source.places(shard))
+        raise
+    assert [pair.load() if isinstance(pair, PlacedPair) else pair for pair in source.places(shard)] == found
+    return found
 
 
 def keys(pairs: list[Pair | BadPair]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Random views of training pictures; each depends on its own draw alone."""
