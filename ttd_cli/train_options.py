@@ -16,7 +16,7 @@ MethodOption = Annotated[
     typer.Option(
         "--method",
         metavar="NAME",
-        help="clip: the built-in model from nothing; ttd: distillation.",
+        help="clip: the built-in model from nothing; tcl: masks; ttd: distillation.",
         rich_help_panel=o.METHOD,
     ),
 ]
@@ -46,7 +46,7 @@ StepsOption = Annotated[
         "--steps",
         metavar="N",
         help="Of the (first) stage.",
-        show_default="5800 clip, 100 ttd",
+        show_default="5800 clip, 100 ttd, 50000 tcl",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -56,18 +56,17 @@ BatchOption = Annotated[
         "--batch-size",
         metavar="N",
         help="Pairs per step, all processes together.",
-        show_default="64 clip, 32 ttd",
+        show_default="64 clip, 32 ttd, 1024 tcl",
         rich_help_panel=TRAINING,
     ),
 ]
 LrOption = Annotated[
     float | None,
-    typer.Option(
-        "--lr", metavar="X", help="Peak learning rate.", show_default="2e-3 clip, 3e-4 ttd", rich_help_panel=TRAINING
-    ),
+    typer.Option("--lr", metavar="X", help="Peak learning rate.", show_default=BY_METHOD, rich_help_panel=TRAINING),
 ]
 WarmupOption = Annotated[
-    int, typer.Option("--warmup", metavar="N", help="Warm-up steps of ttd.", rich_help_panel=TRAINING)
+    int | None,
+    typer.Option("--warmup", metavar="N", help="Warm-up steps.", show_default=BY_METHOD, rich_help_panel=TRAINING),
 ]
 AccumulateOption = Annotated[
     int,
@@ -95,12 +94,35 @@ ProbeOption = Annotated[
         "--validate-every",
         metavar="STEPS",
         help="Measure on held-out pairs; 0 at the end.",
-        show_default="1000 clip, 50 ttd",
+        show_default="1000 clip, 50 ttd, a tenth tcl",
         rich_help_panel=TRAINING,
     ),
 ]
 SaveEveryOption = Annotated[
-    int, typer.Option("--save-every", metavar="STEPS", help="Between checkpoints of ttd.", rich_help_panel=TRAINING)
+    int | None,
+    typer.Option(
+        "--save-every", metavar="STEPS", help="Between checkpoints.", show_default=BY_METHOD, rich_help_panel=TRAINING
+    ),
+]
+FrozenStepsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--frozen-steps",
+        metavar="N",
+        help="Steps in which tcl's copy of the last block stays.",
+        show_default="3 of 5",
+        rich_help_panel=TRAINING,
+    ),
+]
+AugmentOption = Annotated[
+    Literal["published", "crop", "none"] | None,
+    typer.Option(
+        "--augment",
+        metavar="NAME",
+        help="Views of tcl's pictures: published, crop, none.",
+        show_default="published; none for scenes",
+        rich_help_panel=TRAINING,
+    ),
 ]
 GatedStepsOption = Annotated[
     int,

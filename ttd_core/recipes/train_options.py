@@ -8,22 +8,11 @@ from typing import Any, Literal
 from ttd_core.errors import UsageError
 from ttd_core.recipes.checks import MAX_SEED, finite, not_empty, positive, share, whole
 from ttd_core.recipes.model_options import ModelOptions
+from ttd_core.recipes.train_methods import METHODS, Resolved, check_method, owners, resolve
 
-METHODS = ("clip", "ttd", "tcl", "reclip", "trusty")
-"""What `--method` understands; this release trains the first two."""
+__all__ = ["METHODS", "SCENES", "Resolved", "TrainOptions", "with_manifest"]
 
 SCENES = "scenes:train"
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    "clip": {"scenes": 30_000, "steps": 5800, "batch_size": 64, "lr": 2e-3, "probe_every": 1000},
-    "ttd": {"scenes": None, "steps": 100, "batch_size": 32, "lr": 3e-4, "probe_every": 50},
-}
-"""Settings that every method has, each with its own default."""
-
-_CLIP_ONLY = ("gated_steps", "gated_lr", "word_weight", "align_weight", "calibration_scenes")
-_BOTH = (
-    "method", "data", "scenes", "steps", "batch_size", "lr", "seed", "probe_every", "threads", "workers", "cache",
-    "out", "run_root", "overwrite", "resume",
-)  # fmt: skip
 
 
 def _how(default: Any) -> Any:
@@ -55,12 +44,15 @@ class TrainOptions:
         rank, lora_scale: of the adapters.
         lora_targets: names of the linear layers that get one, separated by commas.
         towers: which encoders get adapters.
-        warmup: warm-up steps.
+        frozen_steps: steps in which TCL's copy of CLIP's last block does not train; None takes 3 of 5.
+        augment: views of the pictures in TCL: `published`, `crop` or `none`, see `ttd_core.data.augmentation`; None
+            takes `none` for drawn scenes and `published` elsewhere.
+        warmup: warm-up steps; None takes the method's own.
         accumulate, precision, ema, checkpointing: see `ttd_core.training.stage.LoopSettings`.
         guard: stop a run that collapses.
         recalibrate: with the built-in model and `scenes:train`, choose scale and sigmoid on `scenes:val` anew;
             measured no better than those of the base.
-        save_every: steps between checkpoints.
+        save_every: steps between checkpoints; None takes the method's own.
         out: folder of the run; None takes `<run_root>/train/<run id>`.
         run_root: where runs are kept.
         overwrite: start anew where a run of this name exists.
@@ -107,7 +99,9 @@ class TrainOptions:
     lora_scale: float = 1.0
     lora_targets: str = "in_proj,out_proj,c_fc,c_proj"
     towers: Literal["both", "image", "text"] = "both"
-    warmup: int = 10
+    frozen_steps: int | None = None
+    augment: Literal["published", "crop", "none"] | None = None
+    warmup: int | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     ema: float | None = None
     guard: bool = True
@@ -115,7 +109,7 @@ class TrainOptions:
     probe_every: int | None = _how(None)
     accumulate: int = _how(1)
     checkpointing: bool = _how(False)
-    save_every: int = _how(50)
+    save_every: int | None = _how(None)
     device: str = _how("auto")
     threads: int | None = _how(None)
     workers: int = _how(1)
@@ -137,24 +131,20 @@ class TrainOptions:
         if self.data.startswith("scenes:") and self.data != SCENES:
             raise UsageError(f"--data {self.data!r} is not for training", hint=SCENES)
         self._check_numbers()
+        if self.method != "clip":
+            self._check_adapting()
         if self.method == "ttd":
             self._check_distillation()
 
     def _check_method(self) -> None:
-        if self.method not in METHODS:
-            raise UsageError(f"--method {self.method!r} is unknown", hint=f"one of {', '.join(METHODS)}")
-        if self.method not in _DEFAULTS:
-            raise UsageError(
-                f"--method {self.method} is not there yet: this release trains with --method clip or ttd",
-                hint="CHANGELOG.md tells what each release brings",
-            )
+        check_method(self.method)
         for each in fields(self):
-            owner = None if each.name in _BOTH else "clip" if each.name in _CLIP_ONLY else "ttd"
-            if owner not in (None, self.method) and getattr(self, each.name) != each.default:
+            known = owners(each.name)
+            if self.method not in known and getattr(self, each.name) != each.default:
                 flag = f"--{each.name.replace('_', '-')}"
                 raise UsageError(
-                    f"{flag} belongs to --method {owner}, not to --method {self.method}",
-                    hint=f"add --method {owner}, or leave {flag} out",
+                    f"{flag} belongs to --method {' and '.join(known)}, not to --method {self.method}",
+                    hint=f"add --method {known[0]}, or leave {flag} out",
                 )
         if self.method == "clip" and self.data != SCENES:
             raise UsageError(f"--data {self.data!r} is unknown to --method clip", hint=SCENES)
@@ -169,6 +159,11 @@ class TrainOptions:
         whole("--workers", self.workers, at_least=1)
         whole("--seed", self.seed, at_least=0, at_most=MAX_SEED)
         own = self.resolved()
+        if self.method == "tcl" and own.batch_size == 1:
+            raise UsageError(
+                "--batch-size 1 leaves the area loss of other captions undefined: there are none",
+                hint="--batch-size 2 or more; --accumulate cuts a batch into parts that fit into memory",
+            )
         whole("--batch-size", own.batch_size, at_least=2)
         if own.scenes < own.batch_size:
             raise UsageError(
@@ -182,8 +177,23 @@ class TrainOptions:
             if weight < 0:
                 raise UsageError(f"{flag} {weight:g} is out of range, expected 0 or more")
 
-    def _check_distillation(self) -> None:
+    def _check_adapting(self) -> None:
+        """What the methods that start from a model have in common."""
         self.model_options()
+        own = self.resolved()
+        for flag, count, least in (
+            ("--warmup", own.warmup, 0), ("--frozen-steps", own.frozen_steps, 0), ("--accumulate", self.accumulate, 1),
+            ("--save-every", own.save_every, 1),
+        ):  # fmt: skip
+            whole(flag, count, at_least=least)
+        if self.image_size is not None:
+            whole("--image-size", self.image_size, at_least=1, at_most=4096)
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise UsageError(f"--ema {self.ema:g} is out of range, expected a number between 0 and 1, such as 0.999")
+        if self.data == SCENES and (self.root is not None):
+            raise UsageError("--root does not go with --data scenes:train, whose pictures are drawn")
+
+    def _check_distillation(self) -> None:
         for flag, number in (("--tag-weight", self.tag_weight), ("--distill-weight", self.distill_weight)):
             finite(flag, number)
             if number < 0:
@@ -196,25 +206,15 @@ class TrainOptions:
         finite("--affine-bias", self.affine_bias)
         if self.logit_scale is not None:
             positive("--logit-scale", self.logit_scale)
-        for flag, count, least in (
-            ("--rank", self.rank, 1), ("--warmup", self.warmup, 0), ("--accumulate", self.accumulate, 1),
-            ("--save-every", self.save_every, 1),
-        ):  # fmt: skip
-            whole(flag, count, at_least=least)
+        whole("--rank", self.rank, at_least=1)
         if not self.scales:
             raise UsageError("--scales is empty", hint="e.g. --scales 1.0 or --scales 1.0,1.33")
         for factor in self.scales:
             positive("--scales", factor)
             if factor > 16:
                 raise UsageError(f"--scales {factor:g} is too large, expected factors up to 16")
-        if self.image_size is not None:
-            whole("--image-size", self.image_size, at_least=1, at_most=4096)
-        if self.ema is not None and not 0 < self.ema < 1:
-            raise UsageError(f"--ema {self.ema:g} is out of range, expected a number between 0 and 1, such as 0.999")
         if not self.targets:
             raise UsageError("--lora-targets is empty", hint="e.g. in_proj,out_proj,c_fc,c_proj")
-        if self.data == SCENES and (self.root is not None):
-            raise UsageError("--root does not go with --data scenes:train, whose pictures are drawn")
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -230,26 +230,7 @@ class TrainOptions:
 
     def resolved(self) -> Resolved:
         """The settings that were left to the method."""
-        default = _DEFAULTS[self.method]
-
-        def own(name: str) -> Any:
-            value = getattr(self, name)
-            return default[name] if value is None else value
-
-        steps, batch = own("steps"), own("batch_size")
-        scenes = own("scenes") or min(30_000, max(steps * batch, batch))
-        return Resolved(scenes, steps, batch, own("lr"), own("probe_every"))
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """Settings that were left to the method; see `TrainOptions`."""
-
-    scenes: int
-    steps: int
-    batch_size: int
-    lr: float
-    probe_every: int
+        return resolve(self)
 
 
 def with_manifest(options: TrainOptions, data: str, root: str | None) -> TrainOptions:

@@ -147,8 +147,8 @@ class _Distillation:
             validate_first=criterion is not None, criterion=criterion, larger_is_better=larger,
             guard=self._guard() if options.guard else None, processes=self.processes,
         )  # fmt: skip
-        stage = Stage(STAGE, own.steps, own.lr, options.warmup, floor=0.1, decay=0.0)
-        books = Bookkeeping(self.folder, self._fingerprint(), log_every=1, save_every=options.save_every)
+        stage = Stage(STAGE, own.steps, own.lr, own.warmup, floor=0.1, decay=0.0)
+        books = Bookkeeping(self.folder, self._fingerprint(), log_every=1, save_every=own.save_every)
         probe = probe_of(self.training, self.words, self.pairs.held_out, own.batch_size, self.truth)
         ahead = Ahead(self.pairs.share, list(settings.shares()), own.steps)
 
@@ -192,7 +192,7 @@ class _Distillation:
         """Digest of whatever changes the result."""
         settings = {
             "options": result_mapping(self.options), "model": self.info.weights_sha256,
-            "pairs": self.pairs.total, "own": vars(self.own) | {"probe_every": None},
+            "pairs": self.pairs.total, "own": vars(self.own) | {"probe_every": None, "save_every": None},
         }  # fmt: skip
         return hashlib.sha256(canonical_json(settings).encode()).hexdigest()[:16]
 
