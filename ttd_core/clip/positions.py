@@ -9,8 +9,8 @@ import torch.nn.functional as F
 
 from ttd_core.errors import UsageError
 
-Rule = Literal["size", "offset", "bilinear", "antialias"]
-RULES: tuple[Rule, ...] = ("size", "offset", "bilinear", "antialias")
+Rule = Literal["size", "offset", "bilinear", "antialias", "half", "always-half"]
+RULES: tuple[Rule, ...] = ("size", "offset", "bilinear", "antialias", "half", "always-half")
 
 
 def resize_positions(
@@ -25,8 +25,9 @@ def resize_positions(
         trained: n, m.
         grid: h, w in patches.
         rule: `size`: bicubic, sampling step n/h (TCL, ReCLIP, ours by default); `offset`: bicubic, step n/(h+0.1), as
-            DINO and several dense strategies do; `bilinear`: step n/h; `antialias`: bicubic with antialiasing (GEM).
-            Corners are never aligned.
+            DINO and several dense strategies do; `bilinear`: step n/h; `antialias`: bicubic with antialiasing (GEM);
+            `half`: as `bilinear`, then the whole table, class row included, rounded to float16 (TagCLIP's tagger);
+            `always-half`: the rounding at the trained grid, too (CLIP-ES). Corners are never aligned.
 
     Returns:
         (1+h·w)×V in the table's dtype. Differentiable.
@@ -37,7 +38,7 @@ def resize_positions(
     if rule not in RULES:
         raise UsageError(f"unknown rule {rule!r} for resizing positions", hint=f"one of: {', '.join(RULES)}")
     if tuple(grid) == tuple(trained):
-        return table
+        return table.half().to(table.dtype) if rule == "always-half" else table
     h, w = grid
     # 1×V×n×m
     plane = table[1:].reshape(1, *trained, -1).permute(0, 3, 1, 2)
@@ -45,12 +46,13 @@ def resize_positions(
         # the factor itself is used as the sampling step, as the released codes do
         factors = ((h + 0.1) / trained[0], (w + 0.1) / trained[1])
         plane = F.interpolate(plane, scale_factor=factors, mode="bicubic", align_corners=False)
-    elif rule == "bilinear":
+    elif rule in ("bilinear", "half", "always-half"):
         plane = F.interpolate(plane, size=(h, w), mode="bilinear", align_corners=False)
     else:
         antialias = rule == "antialias"
         plane = F.interpolate(plane, size=(h, w), mode="bicubic", align_corners=False, antialias=antialias)
-    return torch.cat([table[:1], plane.flatten(2).transpose(1, 2)[0]])
+    resized = torch.cat([table[:1], plane.flatten(2).transpose(1, 2)[0]])
+    return resized.half().to(table.dtype) if rule in ("half", "always-half") else resized
 
 
 class PositionCache:

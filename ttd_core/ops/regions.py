@@ -32,21 +32,55 @@ def regions(mask: np.ndarray, min_share: float = 0.0) -> list[Region]:
     Returns:
         One region per part.
     """
-    row, start, stop = _runs(mask)
+    found = component_boxes(mask[None])
+    order = [i for i in np.argsort(-found.area, kind="stable") if found.area[i] >= min_share * mask.size]
+    return [Region(found.box(i), int(found.area[i])) for i in order]
+
+
+@dataclass(frozen=True)
+class Components:
+    """The connected parts of several masks, as arrays of P.
+
+    Args:
+        owner: which mask a part is in, ascending; within a mask in the order of first pixels.
+        x0, y0, x1, y1: bounding boxes in pixels, the ends exclusive.
+        area: pixels in the parts themselves.
+    """
+
+    owner: np.ndarray
+    x0: np.ndarray
+    y0: np.ndarray
+    x1: np.ndarray
+    y1: np.ndarray
+    area: np.ndarray
+
+    def box(self, index: int) -> tuple[int, int, int, int]:
+        """x0, y0, x1, y1 of a part."""
+        return int(self.x0[index]), int(self.y0[index]), int(self.x1[index]), int(self.y1[index])
+
+
+def component_boxes(masks: np.ndarray) -> Components:
+    """Bounding boxes of the connected parts (8 neighbours) of K×h×w bool masks, all masks at once."""
+    count, height, width = masks.shape
+    # an empty row after each mask keeps it apart from the next one
+    stacked = np.zeros((count, height + 1, width), dtype=bool)
+    stacked[:, :height] = masks
+    row, start, stop = _runs(stacked.reshape(-1, width))
     if not len(row):
-        return []
-    part = _connected(len(row), *_touching(row, start, stop, mask.shape[1]))
+        nothing = np.zeros(0, dtype=np.int64)
+        return Components(*[nothing] * 6)
+    part = _connected(len(row), *_touching(row, start, stop, width))
     _, part = np.unique(part, return_inverse=True)
-    count = int(part.max()) + 1
-    x0, y0 = np.full(count, mask.shape[1]), np.full(count, mask.shape[0])
-    x1, y1 = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
+    parts = int(part.max()) + 1
+    x0, y0 = np.full(parts, width), np.full(parts, len(stacked) * (height + 1))
+    x1, y1 = np.zeros(parts, dtype=int), np.zeros(parts, dtype=int)
     np.minimum.at(x0, part, start)
     np.minimum.at(y0, part, row)
     np.maximum.at(x1, part, stop)
     np.maximum.at(y1, part, row + 1)
     area = np.bincount(part, weights=stop - start).astype(int)
-    order = [i for i in np.argsort(-area, kind="stable") if area[i] >= min_share * mask.size]
-    return [Region((int(x0[i]), int(y0[i]), int(x1[i]), int(y1[i])), int(area[i])) for i in order]
+    owner = y0 // (height + 1)
+    return Components(owner, x0, y0 - owner * (height + 1), x1, y1 - owner * (height + 1), area)
 
 
 def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:

@@ -1,0 +1,72 @@
+"""Class activation maps of CLIP: how much each channel of each patch speaks for a tag.
+
+Symbols: N patches, V width of the tower, n tags of a picture, B words of background.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from ttd_core.clip.vit import VisionTower, finish_block, norm
+from ttd_core.methods.tagclip.attention import attend, last_projections
+
+FLOOR = 1e-7
+"""Added to the range of a map when it is stretched, so that its maximum ends just below 1."""
+
+
+@dataclass(frozen=True)
+class Activation:
+    """The maps of one picture's tags.
+
+    Args:
+        maps: n×N, ReLU of the weighted channels, not stretched.
+        weights: n×V channel weights.
+        scores: n+B probabilities of tags and background words.
+        attention: N×N attention of the last block, heads averaged.
+    """
+
+    maps: torch.Tensor
+    weights: torch.Tensor
+    scores: torch.Tensor
+    attention: torch.Tensor
+
+
+def activation_maps(
+    tower: VisionTower, x: torch.Tensor, texts: torch.Tensor, tags: int, logit_scale: float
+) -> Activation:
+    """Grad-CAM at the first norm of the last block.
+
+    The picture is the mean of its patches after the last block; a tag's score is its share in a softmax over all
+    texts; a channel's weight is the mean over patches of that score's gradient at the normalised input of the block.
+
+    Args:
+        tower: the vision tower.
+        x: T×V tokens entering the last block, class token first.
+        texts: (n+B)×D normalised, the tags first.
+        tags: n.
+        logit_scale: s of the softmax.
+    """
+    last = tower.blocks[-1]
+    with torch.enable_grad():
+        x = x.detach()[None]
+        y = norm(last.ln_1, x, tower.variant.block_eps).detach().requires_grad_()
+        context, attention = attend(last_projections(tower, y))
+        tokens = finish_block(last, x, context, tower.variant)[:, 1:]
+        picture = norm(tower.visual.ln_post, tokens, tower.variant.edge_eps).mean(dim=1) @ tower.visual.proj
+        scores = torch.softmax(logit_scale * F.normalize(picture, dim=-1) @ texts.T, dim=-1)[0]
+        # one backward pass per tag, all of them in one batch
+        rows = torch.eye(len(scores), device=x.device, dtype=scores.dtype)[:tags]
+        (gradient,) = torch.autograd.grad(scores, y, rows, is_grads_batched=True)
+    # n×1×T×V -> n×V
+    weights = gradient[:, 0, 1:].mean(dim=1)
+    maps = (weights @ y.detach()[0, 1:].T).clamp(min=0)
+    return Activation(maps, weights, scores.detach(), attention.detach()[0])
+
+
+def stretched(maps: torch.Tensor) -> torch.Tensor:
+    """(m − min) / (1e-7 + max(m − min)) of every map, n×N; a map of zeros stays one."""
+    maps = maps - maps.amin(dim=-1, keepdim=True)
+    return maps / (FLOOR + maps.amax(dim=-1, keepdim=True))

@@ -1,0 +1,110 @@
+"""The tagger: from pictures and class embeddings to one score per class, and from scores to tags.
+
+Coarse patch scores -> refinement along attention -> each class's best place -> a second look at the candidates.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from ttd_core.methods.tagclip.config import TagClipConfig
+from ttd_core.methods.tagclip.refine import coarse_scores, masked_attention, refine
+from ttd_core.methods.tagclip.reidentify import Crops, candidates, crops
+from ttd_core.methods.tagclip.tower import LocalTower
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """What the tagger says about one picture.
+
+    Args:
+        scores: C final scores of the classes, in 0..1.
+        local: C scores before the second look.
+        refined: N×K refined scores of all texts by patch, classes first.
+        grid: h, w.
+        crops: what was looked at again.
+    """
+
+    scores: torch.Tensor
+    local: torch.Tensor
+    refined: torch.Tensor
+    grid: tuple[int, int]
+    crops: Crops
+
+
+class Tagger:
+    """TagCLIP over an image encoder.
+
+    Args:
+        tower: the encoder.
+        logit_scale: s of the softmax over all texts.
+        config: the settings.
+
+    Raises:
+        UsageError: the settings name a block that the encoder lacks.
+    """
+
+    def __init__(self, tower: LocalTower, logit_scale: float, config: TagClipConfig | None = None) -> None:
+        self.tower = tower
+        self.config = config or TagClipConfig()
+        self._scale = logit_scale
+        self._blocks = self.config.block_numbers(tower.depth)
+        self._least = math.ceil(self.config.votes * tower.depth - 1e-9)
+
+    @torch.inference_mode()
+    def __call__(self, images: torch.Tensor, texts: torch.Tensor, classes: int) -> list[Tagged]:
+        """Tag pictures of one size.
+
+        A picture's answer does not depend on the others, up to rounding: crops of all pictures are encoded together.
+
+        Args:
+            images: B×3×H×W, resized to multiples of the patch and normalised.
+            texts: K×D normalised embeddings, the classes first, then background words.
+            classes: C of the K texts are classes.
+        """
+        seen = self.tower.local(images, self._blocks)
+        coarse = coarse_scores(seen.patches, texts, self._scale)
+        attention = masked_attention(seen.mean, seen.votes, self._least)
+        found = []
+        for image, scores, along in zip(images, coarse, attention, strict=True):
+            refined = refine(along, scores, seen.grid)[1]
+            local = refined[:, :classes].amax(dim=0)
+            chosen = candidates(refined, local, self.config.threshold)[: None if self.config.reidentify else 0]
+            again = crops(image, refined, chosen, seen.grid, self.tower.patch, self.tower.side)
+            found.append(Tagged(local.clone(), local, refined, seen.grid, again))
+        self._look_again(found, texts)
+        return found
+
+    def _look_again(self, found: list[Tagged], texts: torch.Tensor) -> None:
+        """Halve the way from a candidate's local score to its probability in the crop."""
+        pictures = torch.cat([one.crops.pictures for one in found])
+        keep = torch.cat([one.crops.keep for one in found])
+        if not len(pictures):
+            return
+        size = self.config.crops
+        pairs = zip(pictures.split(size), keep.split(size), strict=True)
+        embedded = torch.cat([self.tower.crops(*pair) for pair in pairs])
+        probabilities = torch.softmax(self._scale * embedded @ texts.T, dim=-1)
+        own = probabilities.split([len(one.crops.classes) for one in found])
+        for one, seen in zip(found, own, strict=True):
+            again = seen.gather(1, one.crops.classes[:, None])[:, 0]
+            one.scores[one.crops.classes] = 0.5 * one.local[one.crops.classes] + 0.5 * again
+
+
+def chosen_tags(scores: torch.Tensor, threshold: float) -> torch.Tensor:
+    """Which classes are tags: scores above min + τ·(max − min) of the picture's own; the first best where none is.
+
+    Args:
+        scores: …×C.
+        threshold: τ in 0..1.
+
+    Returns:
+        …×C bool.
+    """
+    low, high = scores.amin(dim=-1, keepdim=True), scores.amax(dim=-1, keepdim=True)
+    chosen = scores > low + threshold * (high - low)
+    best = torch.zeros_like(chosen).scatter_(-1, scores.argmax(dim=-1, keepdim=True), True)
+    return torch.where(chosen.any(dim=-1, keepdim=True), chosen, best)
