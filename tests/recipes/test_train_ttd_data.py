@@ -10,10 +10,14 @@ import pytest
 from PIL import Image
 
 from tests.support.models import ListReporter
+from tests.support.tiny_pairs import sample_members, write_tar
+from ttd_core.data.kept import Kept
 from ttd_core.data.pair_sources import open_pairs
+from ttd_core.data.rows import Columns
 from ttd_core.errors import DataError
 from ttd_core.recipes.scenes_pairs import CaptionedPictures
-from ttd_core.recipes.train_ttd_data import Ahead, PairBatch, ScenePairs, ShardPairs
+from ttd_core.recipes.train_ttd_data import Ahead, PairBatch, ScenePairs
+from ttd_core.recipes.train_ttd_shards import NAMED, NAMED_PICTURES, ShardPairs
 from ttd_core.training.share import Share
 
 NOTHING = PairBatch(np.empty((0, 3, 8, 8), dtype=np.uint8), ())
@@ -87,6 +91,51 @@ def test_a_picture_that_cannot_be_read_is_named_once_and_another_takes_its_place
         assert len(pairs.share(step, Share())) == 4
     left_out = [warning for warning in reporter.warnings if "left out" in warning]
     assert 1 <= len(left_out) <= 2 and len(set(left_out)) == len(left_out)
+
+
+def test_pictures_that_cannot_be_read_are_not_named_without_end(tmp_path: Path) -> None:
+    reporter = ListReporter()
+    path = list_of_pairs(tmp_path, NAMED_PICTURES + 10, broken=tuple(range(NAMED_PICTURES + 5)))
+    pairs = shards(path, reporter=reporter)
+    for step in range(12):
+        pairs.share(step, Share())
+    assert len(reporter.warnings) == NAMED_PICTURES + 1
+    assert "further pictures" in reporter.warnings[-1] and "ttd preprocess" in str(reporter.hints[-1])
+
+
+def test_rows_that_cannot_be_used_are_named_and_the_rest_of_them_counted(tmp_path: Path) -> None:
+    path = list_of_pairs(tmp_path, 12)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:4], "3.png", *lines[4:], "3.png\t", "0.png", "a\tb\tc", "../x.png\tout"]) + "\n")
+    reporter = ListReporter()
+    assert shards(path, reporter=reporter).total == 11  # and one kept apart
+    assert [warning for warning in reporter.warnings if not warning.startswith("left out")] == []
+    assert len(reporter.warnings) == NAMED + 1 and f"{path}:5: has 1 value" in reporter.warnings[0]
+    assert "left out 2 more pairs of pairs-00000 (" in reporter.warnings[-1]
+    assert "no caption: 1" in reporter.warnings[-1] and "row unusable: 4" in reporter.warnings[-1]
+
+
+def test_an_archive_that_cannot_be_read_is_left_out_beside_others_and_refused_alone(tmp_path: Path) -> None:
+    write_tar(tmp_path / "0.tar", sample_members(range(4)))
+    (tmp_path / "1.tar").write_bytes(b"")
+    whole = write_tar(tmp_path / "2.tar", sample_members(range(4)))
+    (tmp_path / "2.tar").write_bytes(whole.read_bytes()[:-12000])
+    reporter = ListReporter()
+    pairs = shards(tmp_path / "{0..2}.tar", reporter=reporter)
+    said = "\n".join(reporter.warnings)
+    assert "left out shard 1: " in said and "1.tar: is empty" in said and "2.tar: damaged or cut short" in said
+    assert 4 < pairs.total < 8
+    seen = {caption for step in range(6) for caption in pairs.share(step, Share()).captions}
+    assert len(seen) == 4
+    with pytest.raises(DataError, match="is empty"):
+        shards(tmp_path / "1.tar")
+
+
+def test_a_pruning_of_other_data_is_refused(tmp_path: Path) -> None:
+    source = open_pairs(str(list_of_pairs(tmp_path, 4)))
+    kept = Kept(tmp_path, "other.tsv", None, Columns(), 3, {"pairs-00000": 0, "other-00000": 3}, "")
+    with pytest.raises(DataError, match="has no shard other-00000, of which .* keeps 3 pairs"):
+        ShardPairs(source, kept, 8, 2, 0, ListReporter())
 
 
 def test_pictures_are_cut_to_their_middle_square(tmp_path: Path) -> None:
