@@ -54,10 +54,12 @@ def _tag_table(row: Row) -> Iterator[str]:
     by_tag = {str(candidate["tag"]): candidate for candidate in row.get("candidates", ())}
     kept = [by_tag[tag] for tag in row.get("tags", ()) if tag in by_tag]
     placed = any(candidate.get("x") is not None for candidate in kept)
-    header = ["tag", "score", "", *(["at x, y", "runner-up"] if placed else [])]
+    before = {str(each["tag"]): each for each in row.get("before", ())}
+    header = ["tag", *(["before"] if before else []), "score", "", *(["at x, y", "runner-up"] if placed else [])]
     rows = []
     for candidate in kept:
-        cells = [_plain(candidate["tag"]), _score(candidate.get("score")), _bar(candidate.get("score"))]
+        old = [_score(before.get(str(candidate["tag"]), {}).get("score"))] if before else []
+        cells = [_plain(candidate["tag"]), *old, _score(candidate.get("score")), _bar(candidate.get("score"))]
         if placed:
             cells += [f"{candidate.get('x')}, {candidate.get('y')}", _plain(candidate.get("runner_up") or "-")]
         rows.append(cells)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from ttd_core.protocols import SilentReporter
@@ -48,6 +49,30 @@ def test_listed_tags_make_one_panel_each(model: ModelOptions, tmp_path: Path) ->
     assert [score.tag for score in result.tags.scores] == ["umbrella", "dog"]
 
 
+def test_before_and_after_an_adapter_stand_on_one_sheet(tmp_path: Path) -> None:
+    adapted = ModelOptions(lora="scenes-ttd")
+    sample = Sample("beach", EXAMPLES / "beach.png", "a man with a red umbrella and two dogs on the beach")
+    found: dict[bool, DemoResult] = {}
+    for before in (False, True):
+        chosen = DemoOptions(
+            image=str(sample.image), text=sample.caption, model=adapted, before=before, run_root=str(tmp_path)
+        )
+        run = start_run("demo", chosen, "")
+        assert run is not None
+        with run:
+            (result,) = run_demo(chosen, [sample], SilentReporter(), run)
+        assert isinstance(result, DemoResult)
+        found[before] = result
+        assert DemoResult.from_json(result.to_json()).to_json() == result.to_json()
+        height, width = np.asarray(Image.open(run.path / result.sheet)).shape[:2]
+        assert (height < 650 and width > 1300) == before
+    (plain,) = run_tags(TagOptions(image=str(sample.image), text=sample.caption), [sample], SilentReporter())
+    assert isinstance(plain, TagResult)
+    assert found[True].tags == found[False].tags and found[False].before == ()
+    assert [each.score for each in found[True].before] == pytest.approx([each.score for each in plain.scores], abs=1e-5)
+    assert found[True].before != found[True].tags.scores
+
+
 def test_the_committed_examples_are_the_pictures_that_the_code_draws() -> None:
     for name, scene in demo_scenes().items():
         assert np.array_equal(np.asarray(Image.open(EXAMPLES / f"{name}.png")), scene.image), name
@@ -74,7 +99,7 @@ def test_pamr_changes_the_heat_maps_and_not_the_scores(model: ModelOptions, tmp_
         assert isinstance(result, DemoResult)
         sheets.append(np.asarray(Image.open(run.path / result.sheet)))
         scores.append([score.score for score in result.tags.scores])
-    assert scores[0] == scores[1] and not np.array_equal(*sheets)
+    assert scores[0] == scores[1] and not np.array_equal(sheets[0], sheets[1])
 
 
 def test_a_sheet_shows_the_scores_that_tags_prints(model: ModelOptions, tmp_path: Path) -> None:

@@ -30,14 +30,16 @@ def train(
     steps: t.StepsOption = None,
     batch_size: t.BatchOption = None,
     lr: t.LrOption = None,
-    warmup: t.WarmupOption = 10,
+    warmup: t.WarmupOption = None,
+    frozen_steps: t.FrozenStepsOption = None,
+    augment: t.AugmentOption = None,
     accumulate: t.AccumulateOption = 1,
     precision: t.PrecisionOption = "fp32",
     ema: t.EmaOption = None,
     checkpointing: t.CheckpointingOption = False,
     guard: t.GuardOption = True,
     probe_every: t.ProbeOption = None,
-    save_every: t.SaveEveryOption = 50,
+    save_every: t.SaveEveryOption = None,
     gated_steps: t.GatedStepsOption = 0,
     gated_lr: t.GatedLrOption = 7e-4,
     word_weight: t.WordWeightOption = 1.0,
@@ -95,4 +97,10 @@ def train(
     place = place_of(os.environ) if started_together(os.environ) else None
     product = run_training(options, command_line(), output, place)
     if place is None or place.rank == 0:
+        from ttd_cli.evaluation import table_lines
+        from ttd_core.recipes.train_figures import figures_table
+
+        table = figures_table(product)
+        for line in () if table is None else table_lines(table):
+            output.info(line)
         output.line(str(product))

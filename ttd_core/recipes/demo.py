@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttd_core.data.inputs import read_samples
 from ttd_core.data.rows import BadRow
 from ttd_core.drawing.canvas import save_png
-from ttd_core.drawing.sheet import Panel, sheet
+from ttd_core.drawing.pair_sheet import pair_sheet
+from ttd_core.drawing.sheet import sheet
+from ttd_core.drawing.tiles import Panel
 from ttd_core.ops.masks import label_map
+from ttd_core.protocols import SilentReporter
 from ttd_core.recipes.answering import answers
 from ttd_core.recipes.options import DemoOptions
 from ttd_core.recipes.products import Stems
-from ttd_core.recipes.results import DemoResult, Skipped
+from ttd_core.recipes.results import DemoResult, Skipped, TagResult
 from ttd_core.recipes.scoring import Question, Scorer
 from ttd_core.recipes.tags import TagAnswerer
 from ttd_core.types import Picture, Sample
@@ -73,18 +77,66 @@ class DemoAnswerer:
     def __init__(self, options: DemoOptions, report: Reporter, run: RunDirectory, cache: Path | None) -> None:
         self._options = options
         self._run = run
-        self._scorer = Scorer(options, report, cache, run)
-        self._tagger = TagAnswerer(options, report, self._scorer)
+        self._look = _Look(options, report, cache, run)
+        self._before: _Look | None = None
+        if options.before:
+            plain = replace(options, model=replace(options.model, lora=None), before=False)
+            self._before = _Look(plain, SilentReporter(), cache, None)  # the other one has said all there is to say
         self._stems = Stems(
             str(row["files"]["sheet"]).removeprefix("sheets/").removesuffix(".png") for row in run.rows()
         )
 
     def __call__(self, samples: Sequence[Sample]) -> Iterator[DemoResult | Skipped]:
         """Answer a batch in its order, each once its sheet is written."""
-        for item in self._scorer.look_at(samples):
-            yield item if isinstance(item, Skipped) else self._draw(*item)
+        seen = self._look(samples)
+        plain = [None] * len(samples) if self._before is None else self._before(samples)
+        for item, old in zip(seen, plain, strict=True):
+            yield item if isinstance(item, Skipped) else self._draw(item, None if isinstance(old, Skipped) else old)
 
-    def _draw(self, question: Question, picture: Picture, looked: Looked) -> DemoResult:
+    def _draw(self, seen: Seen, before: Seen | None) -> DemoResult:
+        options = self._options
+        # the other rules have no score of their own at which a tag is kept
+        threshold = options.threshold if options.select == "fixed" else 0.5
+        value_range = (-1.0, 1.0) if options.calibration == "none" else (0.0, 1.0)
+        title = seen.tags.text or ""
+        if before is None:
+            drawn = sheet(seen.picture.pixels, seen.panels, threshold=threshold, value_range=value_range, title=title)
+        else:
+            drawn = pair_sheet(
+                seen.picture.pixels, before.panels, seen.panels, names=self._names(),
+                threshold=threshold, value_range=value_range, title=title,
+            )  # fmt: skip
+        relative = f"sheets/{self._stems.stem(seen.tags.key)}.png"
+        save_png(self._run.product(relative), drawn)
+        return DemoResult(seen.tags, relative, () if before is None else before.tags.scores)
+
+    def _names(self) -> tuple[str, str]:
+        model = self._options.model
+        return f"before: {model.model}", f"after: {Path(model.lora or '').name}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one model sees of a picture: its scores, and a panel per tag that it knows."""
+
+    picture: Picture
+    tags: TagResult
+    panels: list[Panel]
+
+
+class _Look:
+    """One model asked about samples: scores, and maps as they are drawn."""
+
+    def __init__(self, options: DemoOptions, report: Reporter, cache: Path | None, run: RunDirectory | None) -> None:
+        self._options = options
+        self._scorer = Scorer(options, report, cache, run)
+        self._tagger = TagAnswerer(options, report, self._scorer)
+
+    def __call__(self, samples: Sequence[Sample]) -> Iterator[Seen | Skipped]:
+        for item in self._scorer.look_at(samples):
+            yield item if isinstance(item, Skipped) else self._seen(*item)
+
+    def _seen(self, question: Question, picture: Picture, looked: Looked) -> Seen:
         tags = self._tagger.scored(question, looked)
         maps = self._refined(looked, picture)
         panels = []
@@ -92,25 +144,11 @@ class DemoAnswerer:
             score = tags.scores[i]
             place = None if score.x is None or score.y is None else (score.x, score.y)
             panels.append(Panel(score.tag, maps[k].float().cpu().numpy(), score.score, score.selected, place))
-        return DemoResult(tags, self._save(question.sample, picture, panels))
+        return Seen(picture, tags, panels)
 
     def _refined(self, looked: Looked, picture: Picture) -> torch.Tensor:
         """The maps as they are, or after PAMR; the scores beside them stay those of the unrefined maps."""
-        if not self._options.pamr:
-            return looked.maps
+        if self._scorer.session.method is not None or not self._options.pamr:
+            return looked.maps  # other methods refine as they look
         size = self._scorer.session.views.image_size
         return label_map(looked.maps, picture.pixels, refine="pamr", image_size=size).scores
-
-    def _save(self, sample: Sample, picture: Picture, panels: Sequence[Panel]) -> str:
-        relative = f"sheets/{self._stems.stem(sample.key)}.png"
-        options = self._options
-        drawn = sheet(
-            picture.pixels,
-            panels,
-            # the other rules have no score of their own at which a tag is kept
-            threshold=options.threshold if options.select == "fixed" else 0.5,
-            value_range=(-1.0, 1.0) if options.calibration == "none" else (0.0, 1.0),
-            title=sample.caption or "",
-        )
-        save_png(self._run.product(relative), drawn)
-        return relative

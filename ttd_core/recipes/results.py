@@ -153,10 +153,17 @@ class MaskResult:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """One demo sheet and the scores shown on it."""
+    """One demo sheet and the scores shown on it.
+
+    Args:
+        tags: the scoring.
+        sheet: path relative to the output folder.
+        before: the scores of the same candidates without the adapter; empty where nobody asked.
+    """
 
     tags: TagResult
     sheet: str
+    before: tuple[TagScore, ...] = ()
 
     @property
     def key(self) -> str:
@@ -165,9 +172,11 @@ class DemoResult:
 
     def to_json(self) -> dict[str, Any]:
         """The row as it is written for machines."""
-        return self.tags.to_json() | {"files": {"sheet": self.sheet}}
+        before = {"before": [tag_score_json(score) for score in self.before]} if self.before else {}
+        return self.tags.to_json() | before | {"files": {"sheet": self.sheet}}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> DemoResult:
         """Read a recorded row back."""
-        return cls(tags=TagResult.from_json(row), sheet=row["files"]["sheet"])
+        before = tuple(tag_score_from_json(score) for score in row.get("before", ()))
+        return cls(TagResult.from_json(row), row["files"]["sheet"], before)

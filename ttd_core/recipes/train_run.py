@@ -15,8 +15,6 @@ from ttd_core.recipes.train_options import METHODS, SCENES, TrainOptions, with_m
 from ttd_core.runs import RunDirectory, RunName, input_name, open_run, run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ttd_core.protocols import Reporter
     from ttd_core.training.distributed import Place, Processes
 
@@ -131,8 +129,6 @@ def _train_ttd(options: TrainOptions, run: RunDirectory, report: Reporter, proce
         },
     )  # fmt: skip
     run.finish("done", {"done": 1})
-    for line in _told(result.before, result.after):
-        report.info(line)
     if result.best_step == 0:
         report.warning(
             "nothing measured better than the model before the first step: the adapter changes nothing",
@@ -140,15 +136,6 @@ def _train_ttd(options: TrainOptions, run: RunDirectory, report: Reporter, proce
         )
     report.info(f"trained {result.trained} values in {result.cpu_seconds:.0f} CPU-seconds: {run.path}")
     return run.path
-
-
-def _told(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
-    """The figures before the first step and of the best adapter, one line each."""
-    return [
-        f"{name.replace('_', ' ')}: {before[name]:.4g} before, {value:.4g} after"
-        for name, value in after.items()
-        if name in before
-    ]
 
 
 def _train_together(

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from ttd_core.drawing.canvas import save_png
-from ttd_core.drawing.sheet import Panel, sheet
+from ttd_core.drawing.pair_sheet import pair_sheet
+from ttd_core.drawing.tiles import Panel
 from ttd_core.methods.ttd.model import TtdTraining
 from ttd_core.ops.calibrate import calibrate, stretch_maps
 from ttd_core.recipes.train_ttd_data import PairBatch, to_input
@@ -71,13 +72,15 @@ def draw_maps(path: Path, before: Sequence[SampleMaps], after: Sequence[SampleMa
     pages = []
     for old, new in zip(before, after, strict=True):
         order = sorted(sorted(range(len(old.words)), key=lambda k: -old.scores[k])[:WORDS])
-        for name, one in (("before", old), ("after", new)):
-            panels = [Panel("the caption", one.maps[-1])]
-            panels += [Panel(one.words[k], one.maps[k], one.scores[k], one.scores[k] >= 0.5) for k in order]
-            page = sheet(one.picture, panels, title=f"{name}: {one.caption}")
-            pages.append(page.resize((page.width // 2, page.height // 2), Image.Resampling.LANCZOS))
+        page = pair_sheet(old.picture, _panels(old, order), _panels(new, order), title=old.caption)
+        pages.append(page.resize((page.width // 2, page.height // 2), Image.Resampling.LANCZOS))
     if pages:
         save_png(path, _stacked(pages))
+
+
+def _panels(seen: SampleMaps, words: Sequence[int]) -> list[Panel]:
+    own = [Panel(seen.words[k], seen.maps[k], seen.scores[k], seen.scores[k] >= 0.5) for k in words]
+    return [Panel("the caption", seen.maps[-1]), *own]
 
 
 def _stacked(pages: Sequence[Image.Image]) -> Image.Image:
