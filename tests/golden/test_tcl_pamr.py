@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 
 from tests.support.golden import Case, load_case, normalised
-from ttd_core.ops.pamr import affinity, pamr, pamr_torch
+from ttd_core.ops.pamr import affinity, local_deviation, pamr, pamr_torch
 
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CASE = load_case("tcl", "pamr_seed0")
 Form = Callable[..., torch.Tensor]
 
@@ -26,7 +26,7 @@ FORMS = pytest.mark.parametrize("form", [pamr, by_torch], ids=["fused", "torch"]
 
 def inputs(case: Case, index: int) -> tuple[torch.Tensor, torch.Tensor, int, tuple[int, ...]]:
     entry = case.info["subcases"][index]
-    pictures = [normalised(*image["test_image"], *IMAGENET) for image in entry["images"]]
+    pictures = [normalised(*image["test_image"], mean=MEAN, std=STD) for image in entry["images"]]
     masks = torch.from_numpy(case.arrays[f"c{index}_mask_in"]).float() / 256
     return torch.cat(pictures), masks, entry["iterations"], tuple(entry["dilations"])
 
@@ -35,6 +35,7 @@ def inputs(case: Case, index: int) -> tuple[torch.Tensor, torch.Tensor, int, tup
 def test_every_stage_matches_the_published_code(form: Form) -> None:
     image, masks, _, dilations = inputs(CASE, 0)
     weights = affinity(image, dilations)
+    CASE.check("c0_std", local_deviation(image, dilations))
     CASE.check("c0_affinity", weights)
     CASE.check("c0_mask_upsampled", form(image, masks, 0, dilations))
     CASE.check("c0_mask_after_1", form(image, masks, 1, dilations))

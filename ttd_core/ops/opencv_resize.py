@@ -30,14 +30,15 @@ def resize_bilinear(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if (height, width) == (2 * size[0], 2 * size[1]):  # OpenCV takes the mean of the four pixels here
         quads = pixels.reshape(size[0], 2, size[1], 2, -1).astype(np.uint16)
         return ((quads.sum(axis=(1, 3), dtype=np.uint16) + 2) >> 2).astype(np.uint8)
-    left, right, near, far = _taps(width, size[1], clamp=True)
-    wide = pixels.astype(np.int32)
-    # H×w×C, 8 + 11 bits, of which the vertical pass keeps 15
-    rows = wide[:, left] * near[:, None] + wide[:, right] * far[:, None]
-    rows >>= 4
-    above, below, near, far = _taps(height, size[0], clamp=False)
-    mixed = (rows[above] * near[:, None, None]) >> 16
-    mixed += (rows[below] * far[:, None, None]) >> 16
+    left, right, near, far = (tap.astype(np.int32) for tap in _taps(width, size[1], clamp=True))
+    above, below, up, down = _taps(height, size[0], clamp=False)
+    used, places = np.unique(np.concatenate([above, below]), return_inverse=True)
+    wide = pixels[used].astype(np.int32)  # a photograph is shrunk from a few of its rows
+    # 8 + 11 bits, of which the vertical pass keeps 15
+    rows = (wide[:, left] * near[:, None] + wide[:, right] * far[:, None]) >> 4
+    upper, lower = np.split(places.ravel(), 2)
+    mixed = (rows[upper] * up[:, None, None]) >> 16
+    mixed += (rows[lower] * down[:, None, None]) >> 16
     return ((mixed + 2) >> 2).astype(np.uint8)
 
 

@@ -128,8 +128,26 @@ def affinity(image: torch.Tensor, dilations: Sequence[int]) -> torch.Tensor:
     offsets = neighbour_offsets(dilations)
     pad = max(dilations)
     padded = F.pad(image, (pad,) * 4, mode="replicate")
-    # The deviation is pooled over 9 taps per dilation, so the centre counts once per dilation. Differences from the
-    # centre have the same deviation as the values and lose nothing to cancellation.
+    scale = 1e-8 + 0.1 * local_deviation(image, dilations)
+    logits = image.new_empty(image.shape[0], len(offsets), *image.shape[-2:])  # B N H W
+    for n, (dy, dx) in enumerate(offsets):
+        logits[:, n] = -((_shifted(padded, dy, dx, pad) - image).abs_() / scale).mean(dim=1)
+    return torch.softmax(logits, dim=1)
+
+
+def local_deviation(image: torch.Tensor, dilations: Sequence[int]) -> torch.Tensor:
+    """Unbiased standard deviation of each channel around each pixel, B×3×H×W.
+
+    It is pooled over the 9 taps of every dilation, so the centre counts once per dilation.
+
+    Args:
+        image: B×3×H×W float.
+        dilations: distances in pixels; borders are replicated.
+    """
+    offsets = neighbour_offsets(dilations)
+    pad = max(dilations)
+    padded = F.pad(image, (pad,) * 4, mode="replicate")
+    # differences from the centre have the same deviation as the values and lose nothing to cancellation
     total = torch.zeros_like(image)
     for dy, dx in offsets:
         total += _shifted(padded, dy, dx, pad) - image
@@ -138,11 +156,7 @@ def affinity(image: torch.Tensor, dilations: Sequence[int]) -> torch.Tensor:
     squares = len(dilations) * mean.square()
     for dy, dx in offsets:
         squares += (_shifted(padded, dy, dx, pad) - image - mean).square_()
-    scale = 1e-8 + 0.1 * (squares / (taps - 1)).sqrt()
-    logits = image.new_empty(image.shape[0], len(offsets), *image.shape[-2:])  # B N H W
-    for n, (dy, dx) in enumerate(offsets):
-        logits[:, n] = -((_shifted(padded, dy, dx, pad) - image).abs_() / scale).mean(dim=1)
-    return torch.softmax(logits, dim=1)
+    return (squares / (taps - 1)).sqrt()
 
 
 def pamr_torch(

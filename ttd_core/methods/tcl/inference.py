@@ -10,7 +10,7 @@ of the blocks changes no bit of the result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +35,29 @@ from ttd_core.ops.pamr import Refiner
 from ttd_core.ops.resize import resize_maps
 from ttd_core.protocols import Backbone
 
-# Matrix products round differently for other shapes. All are made with this many classes, zeros where there are fewer.
+# Matrix products and resizes of other shapes round differently, so each is made with one number of classes, zeros where
+# there are fewer: comparisons with _BLOCK, resizes with _GROUP, of which fewer only where the picture is very large.
 _BLOCK = 16
-# Floats of one group of classes at the picture's own size: 128 MB.
-_GROUP = 1 << 25
+_GROUP = 4
+# Floats of a group at the picture's own size: 128 MB.
+_LARGEST = 1 << 25
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Masks of some classes in one window, step by step; each B×K×u×v on the grid of the masker, a quarter of a patch.
+
+    Args:
+        cosines: with the learned embedding, −1..1.
+        soft: after the learned scale and bias, 0..1.
+        refined: after PAMR, or `soft`.
+        mixed: with the frozen CLIP's masks, or `refined`.
+    """
+
+    cosines: torch.Tensor
+    soft: torch.Tensor
+    refined: torch.Tensor
+    mixed: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -117,8 +136,16 @@ class TclInference:
             B×K×H×W in 0..1.
         """
         view = self._view(images)
-        parts = [self._upsampled(view, self._coarse(view, texts[block])) for block in self._blocks(len(texts))]
-        return torch.cat(parts, dim=1) if parts else images.new_zeros(len(images), 0, *images.shape[-2:])
+        parts = [images.new_zeros(len(images), 0, *images.shape[-2:])]
+        for block in self._blocks(len(texts)):
+            masks = _whole(self._steps(view, texts[block]).mixed, _GROUP)
+            parts += [self._upsampled(view, group) for group in masks.split(_GROUP, dim=1)]
+        return torch.cat(parts, dim=1)[:, : len(texts)]
+
+    @torch.inference_mode()
+    def steps(self, images: torch.Tensor, texts: torch.Tensor) -> Steps:
+        """What `window_masks` goes through before it upsamples, for the same arguments, all classes at once."""
+        return self._steps(self._view(images), texts)
 
     @torch.inference_mode()
     def scores(self, pixels: np.ndarray, texts: torch.Tensor) -> torch.Tensor:
@@ -175,23 +202,24 @@ class TclInference:
         windows = sliding_windows(size, self.window, self.stride)
         count = coverage(size, windows).to(texts.device)
         views = [self._view(window.of(image)) for window in windows] if len(texts) else []
-        at_once = max(1, min(_BLOCK, _GROUP // max(original[0] * original[1], size[0] * size[1])))
+        group = _GROUP
+        while group > 1 and group * max(original[0] * original[1], size[0] * size[1]) > _LARGEST:
+            group //= 2
         for block in self._blocks(len(texts)):
-            coarse = [self._coarse(view, texts[block]) for view in views]
-            for start in range(0, block.stop - block.start, at_once):
-                total = image.new_zeros(len(coarse[0][0, start : start + at_once]), *size)
+            coarse = [_whole(self._steps(view, texts[block]).mixed, group) for view in views]
+            for start in range(0, block.stop - block.start, group):
+                total = image.new_zeros(group, *size)
                 for window, view, masks in zip(windows, views, coarse, strict=True):
-                    window.of(total).add_(self._upsampled(view, masks[:, start : start + at_once])[0])
-                yield block.start + start, resize_maps((total / count)[None], original)[0]
+                    window.of(total).add_(self._upsampled(view, masks[:, start : start + group])[0])
+                part = resize_maps((total / count)[None], original)[0]
+                yield block.start + start, part[: block.stop - block.start - start]
 
     def _normalised(self, pixels: np.ndarray, device: torch.device) -> torch.Tensor:
         """H×W×3 uint8 → 1×3×H×W float32."""
         image = torch.tensor(pixels, device=device).permute(2, 0, 1)[None].float() / 255
-        mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in self._colours())
+        info = self.backbone.info
+        mean, std = (torch.tensor(colour, device=device).view(3, 1, 1) for colour in (info.mean, info.std))
         return (image - mean) / std
-
-    def _colours(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        return self.backbone.info.mean, self.backbone.info.std
 
     def _view(self, images: torch.Tensor) -> _View:
         """Run the network on B×3×H×W normalised windows."""
@@ -206,28 +234,34 @@ class TclInference:
             refine = Refiner(F.interpolate(padded, size=grid, mode="bilinear", align_corners=True))
         return _View(encoded.dense, kp, refine, (padded.shape[-2], padded.shape[-1]), inner)
 
-    def _coarse(self, view: _View, texts: torch.Tensor) -> torch.Tensor:
-        """Masks of some classes on the grid of the masker, B×K×u×v."""
-        masks = soft_masks(_cosines(view.dense, texts), self._scale, self._bias)
-        if view.refine is not None:
-            masks = view.refine(masks)
+    def _steps(self, view: _View, texts: torch.Tensor) -> Steps:
+        """What classes make of a window, on the grid of the masker."""
+        # 1. cosines with the learned embedding
+        cosines = _in_blocks(similarity, view.dense, texts)
+        # 2. learned scale and bias
+        soft = soft_masks(cosines, self._scale, self._bias)
+        # 3. colours
+        refined = soft if view.refine is None else view.refine(soft)
+        # 4. the frozen CLIP, untouched by the colours
         if view.kp is None:
-            return masks
-        return mix_kp(
-            masks, torch.cat([kp_masks(view.kp, block) for block in _padded(texts)], 1)[:, : len(texts)], self.kp_weight
-        )
+            return Steps(cosines, soft, refined, refined)
+        grid = (soft.shape[-2], soft.shape[-1])
+        kp = _in_blocks(lambda embedding, block: resize_maps(kp_masks(embedding, block), grid), view.kp, texts)
+        return Steps(cosines, soft, refined, mix_kp(refined, kp, self.kp_weight))
 
     def _upsampled(self, view: _View, masks: torch.Tensor) -> torch.Tensor:
         """Masks at the window's own size, B×K×H×W."""
         return view.inner.of(F.interpolate(masks, size=view.padded, mode="bilinear", align_corners=False))
 
 
-def _padded(texts: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """K×D texts in pieces of exactly `_BLOCK`, zeros at the end."""
-    return F.pad(texts, (0, 0, 0, -len(texts) % _BLOCK)).split(_BLOCK)
+def _in_blocks(
+    compare: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], embedding: torch.Tensor, texts: torch.Tensor
+) -> torch.Tensor:
+    """`compare` B×D×h×w embeddings with K×D texts, always `_BLOCK` of them, zeros at the end: B×K×h×w."""
+    blocks = F.pad(texts, (0, 0, 0, -len(texts) % _BLOCK)).split(_BLOCK)
+    return torch.cat([compare(embedding, block).contiguous() for block in blocks], dim=1)[:, : len(texts)]
 
 
-def _cosines(dense: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
-    """B×K×h×w cosines whose bits do not depend on which classes stand beside each other beyond a block."""
-    parts = [similarity(dense, block) for block in _padded(texts)]
-    return torch.cat(parts, dim=1)[:, : len(texts)]
+def _whole(masks: torch.Tensor, group: int) -> torch.Tensor:
+    """B×K×u×v masks with zeros added until K is a multiple of `group`."""
+    return F.pad(masks, (0, 0, 0, 0, 0, -masks.shape[1] % group))

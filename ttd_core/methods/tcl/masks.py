@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from ttd_core.ops.resize import resize_maps
+
 KP_SCALE = 10.0
 KP_CENTRE = 0.25
 """Constants of the kp mask, sigmoid(10·(cos − 0.25)); not the learned scale and bias."""
@@ -50,5 +52,5 @@ def mix_kp(masks: torch.Tensor, kp: torch.Tensor, weight: float = KP_WEIGHT) -> 
     """
     if weight == 0.0:
         return masks
-    kp = F.interpolate(kp, size=masks.shape[-2:], mode="bilinear", align_corners=False)
+    kp = resize_maps(kp, (masks.shape[-2], masks.shape[-1]))
     return weight * kp + (1.0 - weight) * masks
