@@ -21,7 +21,9 @@ DEVICE = "Device"
 RUN = "Run"
 
 
-def _complete(names: list[str]) -> Callable[[str], list[str]]:
+def complete(names: list[str]) -> Callable[[str], list[str]]:
+    """What a shell is told when one of these names is half typed."""
+
     def matching(incomplete: str) -> list[str]:
         return [name for name in names if name.startswith(incomplete)]
 
@@ -92,7 +94,7 @@ ModelOption = Annotated[
         "--model",
         metavar="NAME",
         help="scenes (built in), tcl, or an open_clip architecture such as ViT-B-16.",
-        autocompletion=_complete(_MODELS),
+        autocompletion=complete(_MODELS),
         rich_help_panel=MODEL,
     ),
 ]
@@ -126,7 +128,7 @@ DenseOption = Annotated[
         metavar="NAME",
         help=f"How patch features are read: {_DENSE_HELP}.",
         show_default="the model's",
-        autocompletion=_complete([*OWN_DENSE["scenes"], *DENSE.names()]),
+        autocompletion=complete([*OWN_DENSE["scenes"], *DENSE.names()]),
         rich_help_panel=MODEL,
     ),
 ]
@@ -220,7 +222,7 @@ ScorerOption = Annotated[
         "--scorer",
         metavar="NAME",
         help="pixel (best place in the picture), image, text, nouns, or list:FILE.",
-        autocompletion=_complete(["pixel", "image", "text", "nouns", "list:"]),
+        autocompletion=complete(["pixel", "image", "text", "nouns", "list:"]),
         rich_help_panel=METHOD,
     ),
 ]
@@ -236,20 +238,6 @@ SelectOption = Annotated[
 ThresholdOption = Annotated[
     float,
     typer.Option("--threshold", metavar="X", help="0 to 1; N for --select top.", rich_help_panel=METHOD),
-]
-PamrOption = Annotated[
-    bool,
-    typer.Option("--pamr", metavar="", help="Refine maps along the picture's edges (PAMR).", rich_help_panel=METHOD),
-]
-CrfOption = Annotated[
-    bool,
-    typer.Option(
-        "--crf", metavar="", help="Refine maps with a dense CRF; needs the extra ttd\\[crf].", rich_help_panel=METHOD
-    ),
-]
-BgOption = Annotated[
-    float,
-    typer.Option("--bg", metavar="X", help="Background score, 0 to 1.", rich_help_panel=METHOD),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Of every random choice.", rich_help_panel=METHOD)]
 
@@ -289,7 +277,7 @@ DeviceOption = Annotated[
         "--device",
         metavar="NAME",
         help="auto, cpu, cuda, cuda:N, or mps.",
-        autocompletion=_complete(["auto", "cpu", "cuda", "mps"]),
+        autocompletion=complete(["auto", "cpu", "cuda", "mps"]),
         rich_help_panel=DEVICE,
     ),
 ]

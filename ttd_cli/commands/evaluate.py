@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ttd_cli import method_options as m
 from ttd_cli import options as o
 
 SCORE = "Scoring"
@@ -190,20 +191,24 @@ def evaluate(
     before: o.BeforeOption = False,
     dense: o.DenseOption = None,
     activation: o.ActivationOption = None,
+    method: m.MethodOption = "ttd",
     image_size: o.ImageSizeOption = None,
     scales: o.ScalesOption = "1.0",
     hflip: o.HflipOption = False,
     templates: o.TemplatesOption = None,
     calibration: o.CalibrationOption = None,
     logit_scale: o.LogitScaleOption = None,
+    kp_weight: m.KpWeightOption = None,
+    window: m.WindowOption = None,
+    stride: m.StrideOption = None,
     candidates: o.CandidatesOption = "words",
     stopwords: o.StopwordsOption = True,
     tagger: o.TaggerOption = "builtin",
     scorer: o.ScorerOption = "pixel",
     select: o.SelectOption = "fixed",
     threshold: o.ThresholdOption = 0.5,
-    pamr: o.PamrOption = False,
-    crf: o.CrfOption = False,
+    pamr: m.PamrOption = None,
+    crf: m.CrfOption = False,
     bg: BgOption = None,
     seed: o.SeedOption = 0,
     format: o.FormatOption = "text",

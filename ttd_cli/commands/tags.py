@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from ttd_cli import method_options as m
 from ttd_cli import options as o
 
 
@@ -28,12 +29,16 @@ def tags(
     lora: o.LoraOption = None,
     dense: o.DenseOption = None,
     activation: o.ActivationOption = None,
+    method: m.MethodOption = "ttd",
     image_size: o.ImageSizeOption = None,
     scales: o.ScalesOption = "1.0",
     hflip: o.HflipOption = False,
     templates: o.TemplatesOption = None,
     calibration: o.CalibrationOption = None,
     logit_scale: o.LogitScaleOption = None,
+    kp_weight: m.KpWeightOption = None,
+    window: m.WindowOption = None,
+    stride: m.StrideOption = None,
     candidates: o.CandidatesOption = "words",
     stopwords: o.StopwordsOption = True,
     tagger: o.TaggerOption = "builtin",

@@ -18,6 +18,7 @@ from ttd_core.ops.masks import label_map
 from ttd_core.ops.regions import area_shares, bounding_box
 from ttd_core.recipes.answering import answers
 from ttd_core.recipes.mask_maps import caption_mask_map, tag_mask_maps
+from ttd_core.recipes.methods import background_of, method_of, with_pamr
 from ttd_core.recipes.options import MaskOptions
 from ttd_core.recipes.products import Stems, safe_name
 from ttd_core.recipes.results import MaskResult, Skipped, TagResult, rounded
@@ -26,6 +27,8 @@ from ttd_core.recipes.tags import TagAnswerer
 from ttd_core.types import Picture, Sample
 
 if TYPE_CHECKING:
+    import torch
+
     from ttd_core.ops.masks import Masks
     from ttd_core.protocols import Reporter
     from ttd_core.recipes.maps import Looked
@@ -42,7 +45,8 @@ def run_masks(
     """Make the masks of every row, in input order, and write them into the run.
 
     Which tags get a mask: the tags listed for a picture (`--tags`, a row's own) all do, since the user says they are
-    there; the words of a caption and the classes of `--tags-file` only where the scorer selects them.
+    there; the words of a caption and the classes of `--tags-file` only where the scorer selects them. Where the method
+    has all classes compete for every pixel, as published systems do, those of `--tags-file` that win one have a mask.
 
     Args:
         options: the settings.
@@ -84,27 +88,15 @@ class MaskAnswerer:
             yield item if isinstance(item, Skipped) else self._answer(*item)
 
     def _answer(self, question: Question, picture: Picture, looked: Looked) -> MaskResult:
-        options, session = self._options, self._scorer.session
-        tags = self._selected(question, looked)
+        session = self._scorer.session
+        tags = self._selected(question, picture, looked)
         kept = [k for k, i in enumerate(question.known) if tags.scores[i].selected]
         names = [question.tags[question.known[k]] for k in kept]
-        masks = label_map(
-            tag_mask_maps(looked, kept, self._scorer.reading(question), session.alone_reading),
-            picture.pixels,
-            background=options.bg,
-            refine=_refiner(options),
-            image_size=session.views.image_size,
-        )
+        reading = self._scorer.reading(question)
+        masks = self._decided(tag_mask_maps(looked, kept, reading, session.alone_reading), picture)
         caption = None
         if looked.caption is not None:
-            caption_map = caption_mask_map(looked, self._scorer.reading(question), session.alone_reading)
-            caption = label_map(
-                caption_map[None],
-                picture.pixels,
-                background=options.bg,
-                refine=_refiner(options),
-                image_size=session.views.image_size,
-            )
+            caption = self._decided(caption_mask_map(looked, reading, session.alone_reading)[None], picture)
         numbers = self._label_numbers(question, kept)
         files = self._write(question.sample, picture, names, numbers, masks, caption)
         scores = [tags.scores[question.known[k]].score for k in kept]
@@ -128,12 +120,30 @@ class MaskAnswerer:
             union_area=float((masks.labels > 0).mean()),
         )
 
-    def _selected(self, question: Question, looked: Looked) -> TagResult:
+    def _decided(self, maps: torch.Tensor, picture: Picture) -> Masks:
+        """K×h×w maps against the background, at the picture's own size."""
+        options, session = self._options, self._scorer.session
+        if session.method is not None:
+            return session.method.masks(maps, picture, background_of(options))
+        return label_map(
+            maps,
+            picture.pixels,
+            background=background_of(options),
+            refine="pamr" if with_pamr(options) else "crf" if options.crf else None,
+            image_size=session.views.image_size,
+        )
+
+    def _selected(self, question: Question, picture: Picture, looked: Looked) -> TagResult:
+        """Listed tags are kept, a caption's words where the scorer says so; classes in some methods where they win."""
         tags = self._tagger.scored(question, looked)
-        stated = question.sample.tags is not None and self._options.tags_file is None
-        if not stated:
+        if question.sample.tags is None:
             return tags
         known = set(question.known)
+        if self._options.tags_file is not None:
+            if not method_of(self._options).classes_compete:
+                return tags
+            won = np.unique(self._decided(looked.maps, picture).labels)
+            known = {question.known[label - 1] for label in won.tolist() if label}
         scores = tuple(replace(score, selected=i in known) for i, score in enumerate(tags.scores))
         return replace(tags, scores=scores)
 
@@ -184,10 +194,6 @@ class MaskAnswerer:
 def _box(mask: np.ndarray) -> list[int] | None:
     box = bounding_box(mask)
     return None if box is None else list(box)
-
-
-def _refiner(options: MaskOptions) -> str | None:
-    return "pamr" if options.pamr else "crf" if options.crf else None
 
 
 def _stem_of(row: dict[str, Any]) -> str:

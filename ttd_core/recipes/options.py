@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from ttd_core.errors import UsageError
 from ttd_core.recipes.checks import MAX_SEED, adapter_named, finite, not_both, not_empty, positive, share, whole
+from ttd_core.recipes.methods import check_method
 from ttd_core.recipes.model_options import ModelOptions
 from ttd_core.text.prompts import template_set
 
@@ -40,12 +41,15 @@ class CommonOptions:
         image_column, text_column, tags_column, id_column: the list's columns or JSON keys; None takes the usual names.
         limit: stop after this many inputs; None takes all.
         model: see `ModelOptions`.
+        method: a name of `ttd_core.recipes.methods.METHODS`.
         image_size: shorter side in pixels the model sees; None takes the model's own.
         scales: factors on `image_size`; maps are averaged over them.
         hflip: average with the mirrored picture.
         templates: prompt template set; None takes the model's own.
         calibration: how similarities become scores; None takes the model's own.
         logit_scale: factor of the softmax calibration; None takes the model's own.
+        kp_weight: share of the frozen CLIP's map in 0..1; None takes the method's own.
+        window, stride: side of sliding windows and distance between them in pixels; None takes the method's own.
         candidates: which words of a caption are candidates.
         stopwords: drop stop words before scoring.
         tagger: who finds the nouns: `builtin`, or `nltk` where its data is installed.
@@ -77,12 +81,16 @@ class CommonOptions:
     id_column: str | None = None
     limit: int | None = None
     model: ModelOptions = field(default_factory=ModelOptions)
+    method: str = "ttd"
     image_size: int | None = None
     scales: tuple[float, ...] = (1.0,)
     hflip: bool = False
     templates: str | None = None
     calibration: Calibration | None = None
     logit_scale: float | None = None
+    kp_weight: float | None = None
+    window: int | None = None
+    stride: int | None = None
     candidates: Candidates = "words"
     stopwords: bool = True
     tagger: Literal["builtin", "nltk"] = "builtin"
@@ -98,11 +106,14 @@ class CommonOptions:
     overwrite: bool = _how(False)
     keep_going: bool = _how(False)
 
+    _command: ClassVar[str] = "evaluate"
+
     def __post_init__(self) -> None:
         """Refuse contradictions and values out of range."""
         self._check_inputs()
         self._check_numbers()
         self._check_scorer()
+        check_method(self, self._command)
 
     def _check_inputs(self) -> None:
         not_both("--input", self.input, "--image", self.image, "an input names its own pictures")
@@ -189,6 +200,8 @@ class TagOptions(CommonOptions):
         UsageError: no input is named, or `--tags` has neither a picture nor a caption to score against.
     """
 
+    _command: ClassVar[str] = "tags"
+
     def __post_init__(self) -> None:
         """Refuse a call that names nothing to read."""
         super().__post_init__()
@@ -209,13 +222,13 @@ class PictureOptions(CommonOptions):
     """What `masks` and `demo` share: they need a picture and words to look for in it.
 
     Args:
-        pamr: refine the maps with PAMR.
+        pamr: refine the maps with PAMR; None leaves it to the method.
 
     Raises:
         UsageError: no picture or no words are named.
     """
 
-    pamr: bool = False
+    pamr: bool | None = None
 
     _command: ClassVar[str] = "masks"
 
@@ -240,7 +253,7 @@ class MaskOptions(PictureOptions):
 
     Args:
         crf: refine the maps with a dense CRF.
-        bg: constant background score in 0..1.
+        bg: constant background score in 0..1; None takes the method's own.
         binary: also write one black-and-white PNG per tag.
         npz: also write the maps as `.npz`.
 
@@ -249,14 +262,15 @@ class MaskOptions(PictureOptions):
     """
 
     crf: bool = False
-    bg: float = 0.4
+    bg: float | None = None
     binary: bool = False
     npz: bool = False
 
     def __post_init__(self) -> None:
         """Refuse contradictions."""
         super().__post_init__()
-        share("--bg", self.bg)
+        if self.bg is not None:
+            share("--bg", self.bg)
         not_both("--pamr", self.pamr or None, "--crf", self.crf or None, "one refiner is applied")
 
 

@@ -11,6 +11,7 @@ import ttd_core
 from ttd_core.config import changed_results, result_mapping, to_mapping
 from ttd_core.errors import UsageError, WeightsError
 from ttd_core.recipes.contents import by_content, file_digest, inputs_digest, local_weights
+from ttd_core.recipes.methods import background_of, with_pamr
 from ttd_core.recipes.options import CommonOptions, MaskOptions, PictureOptions
 from ttd_core.runs import RunDirectory, RunName, combined, digest_files, input_name, open_run, run_id
 
@@ -55,7 +56,7 @@ def _name(options: CommonOptions, content: CommonOptions, weights: dict[str, str
             hflip=options.hflip,
             refiner=_refiner(options),
             adapter=PurePath(model.lora).stem if model.lora else None,
-            bg=options.bg if isinstance(options, MaskOptions) else None,
+            bg=background_of(options) if isinstance(options, MaskOptions) else None,
             other={key: value for key, value in changed_results(content).items() if key not in _NAMED},
             weights_sha256=combined(weights.values()),
             data_sha256=data,
@@ -87,13 +88,20 @@ def start_run(command: str, options: CommonOptions, command_line: str) -> RunDir
         command,
         _name(options, content, weights, data),
         kept,
-        results=result_mapping(content),
+        results=result_mapping(decided(content)),
         inputs_sha256=inputs_digest(options, data),
         weights_sha256=combined(weights.values()) or digest_files(_shipped_weights(options), WeightsError),
         overwrite=options.overwrite,
         folder=None if options.out is None else Path(options.out),
         command_line=command_line,
     )
+
+
+def decided(options: CommonOptions) -> CommonOptions:
+    """The same options with the method's own values where none are given, so that both spellings are one run."""
+    if isinstance(options, MaskOptions):
+        return replace(options, pamr=with_pamr(options), bg=background_of(options))
+    return replace(options, pamr=with_pamr(options)) if isinstance(options, PictureOptions) else options
 
 
 def _same_folder(one: str, other: str) -> bool:
@@ -103,7 +111,7 @@ def _same_folder(one: str, other: str) -> bool:
 def _refiner(options: CommonOptions) -> str | None:
     if isinstance(options, MaskOptions) and options.crf:
         return "crf"
-    return "pamr" if isinstance(options, PictureOptions) and options.pamr else None
+    return "pamr" if with_pamr(options) else None
 
 
 def _shipped_weights(options: CommonOptions) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,8 +125,17 @@ class Scorer:
             for sample, tags, kept, picture in zip(samples, candidates, known, pictures, strict=True)
         ]
 
-    def look(self, questions: Sequence[Question]) -> list[Looked]:
-        """Similarity maps of every question, in their order; all have pictures."""
+    def look(self, questions: Sequence[Question]) -> Iterator[Looked]:
+        """Maps of every question, in their order; all have pictures. A method's maps are made as they are asked for."""
+        method = self.session.method
+        if method is None:
+            yield from self._look_together(questions)
+            return
+        for question in questions:
+            assert question.picture is not None
+            yield method.look(question.picture, question.embeddings, question.caption)
+
+    def _look_together(self, questions: Sequence[Question]) -> list[Looked]:
         results: dict[int, Looked] = {}
         for reading in dict.fromkeys(map(self.reading, questions)):
             asked = [i for i, question in enumerate(questions) if self.reading(question) == reading]
@@ -161,9 +170,9 @@ class Scorer:
                 )
                 return
 
-    def look_at(self, samples: Sequence[Sample]) -> list[tuple[Question, Picture, Looked] | Skipped]:
+    def look_at(self, samples: Sequence[Sample]) -> Iterator[tuple[Question, Picture, Looked] | Skipped]:
         """Load, question and look: a batch of samples that need both a picture and words, in their order."""
-        results: dict[int, tuple[Question, Picture, Looked] | Skipped] = {}
+        results: dict[int, Skipped] = {}
         usable: list[int] = []
         for i, sample in enumerate(samples):
             if sample.image is None:
@@ -181,9 +190,13 @@ class Scorer:
             else:
                 asked.append((i, loaded))
         questions = self.questions([samples[i] for i, _ in asked], [picture for _, picture in asked])
-        for (i, picture), question, looked in zip(asked, questions, self.look(questions), strict=True):
-            results[i] = (question, picture, looked)
-        return [results[i] for i in range(len(samples))]
+        seen = zip((picture for _, picture in asked), questions, self.look(questions), strict=True)
+        for i in range(len(samples)):
+            if i in results:
+                yield results[i]
+            else:
+                picture, question, looked = next(seen)
+                yield question, picture, looked
 
     def score(self, samples: Sequence[Sample]) -> list[TagResult | Skipped]:
         """Score the candidates of each sample by `options.scorer` (`pixel`, `image` or `text`)."""
@@ -191,7 +204,7 @@ class Scorer:
         loaded: Sequence[Picture | Skipped | None] = [None] * len(samples) if kind == "text" else self.load(samples)
         good = [i for i, picture in enumerate(loaded) if not isinstance(picture, Skipped)]
         questions = self.questions([samples[i] for i in good], [loaded[i] for i in good])
-        looked: Sequence[Looked | None] = [None] * len(good) if kind == "text" else self.look(questions)
+        looked: Iterable[Looked | None] = [None] * len(good) if kind == "text" else self.look(questions)
         done = dict(zip(good, map(self.decide, questions, looked), strict=True))
         return [skipped if isinstance(skipped, Skipped) else done[i] for i, skipped in enumerate(loaded)]
 

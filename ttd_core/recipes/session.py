@@ -11,12 +11,14 @@ import torch
 
 from ttd_core.clip.load import load_backbone
 from ttd_core.errors import UsageError
+from ttd_core.recipes.methods import method_of, open_method
 from ttd_core.recipes.options import MaskOptions
 from ttd_core.text.bank import TextBank
 from ttd_core.text.rivals import RIVALS
 
 if TYPE_CHECKING:
     from ttd_core.protocols import Backbone, Reporter
+    from ttd_core.recipes.methods import MethodModel
     from ttd_core.recipes.options import CommonOptions, ModelOptions
     from ttd_core.types import ModelInfo
 
@@ -70,6 +72,7 @@ class Session:
         alone_reading: for tags that nothing says cover the picture: those a user listed, and a caption's only word.
         templates: prompt template set of the tags; captions go in as they stand.
         apart: every picture goes through the model by itself, so that its answer depends on nothing else.
+        method: what looks at pictures and embeds texts instead of `ttd_core.recipes.maps`, None for `--method ttd`.
     """
 
     backbone: Backbone
@@ -80,6 +83,7 @@ class Session:
     alone_reading: Reading
     templates: str
     apart: bool = False
+    method: MethodModel | None = None
     _unknown: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     @property
@@ -105,6 +109,7 @@ class Session:
             "sigmoid_scale": alone.sigmoid_scale,
             "sigmoid_bias": alone.sigmoid_bias,
             "rivals": len(alone.rivals),
+            **({} if self.method is None else self.method.described()),
         }
 
     def unknown_words(self, tag: str) -> list[str]:
@@ -120,11 +125,15 @@ class Session:
         return known
 
     def embed_tags(self, tags: Sequence[str]) -> torch.Tensor:
-        """Prompt and encode tags: K×D, normalised, on the device."""
+        """Prompt and encode tags: K×D, on the device, normalised unless the method has embeddings of its own."""
+        if self.method is not None:
+            return self.method.embed(list(tags), self.templates)
         return self.bank.embed(list(tags), self.templates).to(self.device)
 
     def embed_captions(self, captions: Sequence[str]) -> torch.Tensor:
-        """Encode captions without a template: B×D, normalised, on the device."""
+        """Encode captions without a template: B×D, like tags in all else."""
+        if self.method is not None:
+            return self.method.embed(list(captions), "identity")
         return self.bank.embed(list(captions), "identity").to(self.device)
 
 
@@ -154,8 +163,9 @@ def open_session(
     info = backbone.info
     default_size = (info.mask_size if isinstance(options, MaskOptions) else None) or info.image_size
     alone = "sigmoid" if info.sigmoid_scale is not None else info.calibration
-    rivals = RIVALS if options.calibration is None and alone == "softmax" else ()
-    return Session(
+    own = method_of(options).target is not None  # such maps are scores already
+    rivals = RIVALS if options.calibration is None and alone == "softmax" and not own else ()
+    session = Session(
         backbone=backbone,
         # a closed vocabulary belongs to a model so small that encoding is faster than reading files
         bank=TextBank(
@@ -164,10 +174,11 @@ def open_session(
         apart=apart and device.type == "cpu",
         device=device,
         views=Views(options.image_size or default_size, options.scales, options.hflip),
-        caption_reading=_reading(options, info, info.calibration),
-        alone_reading=replace(_reading(options, info, alone), rivals=rivals),
+        caption_reading=_reading(options, info, "none" if own and alone == "softmax" else info.calibration),
+        alone_reading=replace(_reading(options, info, "none" if own and alone == "softmax" else alone), rivals=rivals),
         templates=options.templates or info.templates,
     )
+    return replace(session, method=open_method(session, options))
 
 
 def _reading(options: CommonOptions, info: ModelInfo, default: str) -> Reading:

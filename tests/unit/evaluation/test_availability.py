@@ -102,14 +102,23 @@ def test_tag_files_need_two_files_and_no_data(tmp_path: Path) -> None:
 
 def test_a_row_that_waits_for_its_method_says_so_and_what_works_today(tmp_path: Path) -> None:
     make_voc(tmp_path / "VOC2012")
-    touch(tmp_path / "tcl.pth")
-    found = availability(published_row("tcl/voc"), tmp_path, folder=tmp_path)
+    found = availability(published_row("tagclip/voc2012"), tmp_path, folder=tmp_path)
     assert found.data is True
-    waiting, today = found.missing
+    waiting, *_, today = found.missing
     assert "come with a later release" in waiting and "label maps made elsewhere can be scored today" in waiting
-    assert today == f"today: ttd evaluate --recipe tcl/voc --root {tmp_path} --pred MASKS --expect published"
+    assert today == f"today: ttd evaluate --recipe tagclip/voc2012 --root {tmp_path} --pred MASKS --expect published"
     assert command(published_row("tagclip/voc2007-map")).endswith(" --pred TAGS --expect published")
     assert "--expect" not in command(published_row("trusty/context-inductive"))
+
+
+def test_a_row_of_tcl_needs_data_and_the_checkpoint_and_nothing_more(tmp_path: Path) -> None:
+    make_voc(tmp_path / "VOC2012")
+    row = published_row("tcl/voc")
+    weights, then = availability(row, tmp_path, folder=tmp_path).missing
+    assert weights.startswith("put tcl.pth into the working directory, or name its place with --weights PATH: ")
+    assert then == f"then: ttd evaluate --recipe tcl/voc --root {tmp_path} --weights tcl.pth --expect published"
+    touch(tmp_path / "tcl.pth")
+    assert availability(row, tmp_path, folder=tmp_path).complete
 
 
 @pytest.mark.parametrize("inside", ["VOCdevkit/VOC2012", "VOC2012", ".", "voc/VOCdevkit/VOC2012", "anything"])

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from ttd_core.recipes.evaluation.published import (
     row_options,
 )
 from ttd_core.recipes.evaluation.summary import METRICS
+from ttd_core.recipes.methods import background_of, check_task, with_pamr
 
 FOLDER = Path(ttd_core.__file__).parent / "published"
 ROWS = [published_row(name) for name in published_names()]
@@ -151,7 +153,7 @@ def test_what_options_say_is_what_the_protocol_says(row: PublishedRow) -> None:
     options = EvaluateOptions(**row_options(row))
     refinement = row.protocol.get("refinement", "none")
     if row.task in ("masks", "text") and row.system != "tagclip":
-        assert options.pamr == ("PAMR" in refinement)
+        assert with_pamr(options) == ("PAMR" in refinement)
     assert options.crf == ("CRF" in refinement)
     if "constant" in row.protocol.get("background", "") and "bg" in row.options:
         assert f"constant {options.bg:g}" in row.protocol["background"].replace("0.40", "0.4")
@@ -164,12 +166,29 @@ def test_what_options_say_is_what_the_protocol_says(row: PublishedRow) -> None:
         assert str(options.image_size) in row.protocol["size"]
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if row.system == "tcl"], ids=lambda row: row.name)
+def test_rows_of_tcl_state_its_whole_inference(row: PublishedRow) -> None:
+    options = EvaluateOptions(**row_options(row))
+    bare = row.name.endswith("-nopamr")
+    assert (options.method, options.model.model, with_pamr(options)) == ("tcl", "tcl", not bare)
+    assert (options.image_size, options.window, options.stride, options.kp_weight) == (448, 448, 224, 0.3)
+    assert options.templates == "custom" and options.class_names is None
+    classes = find_entry(row.data).classes
+    assert classes is not None
+    background = class_list(classes).background
+    assert background == (row.name.partition("/")[2].removesuffix("-nopamr") in ("voc", "context", "coco-object"))
+    assert options.bg == ((0.5 if bare else 0.4) if background else None)
+    if background:
+        assert options.bg == background_of(replace(options, bg=None))
+    check_task(options.method, row.task)
+
+
 def test_what_this_release_cannot_compute_says_so() -> None:
     waiting = {row.name for row in ROWS if row.arrives is not None}
     assert waiting == {
         row.name
         for row in ROWS
-        if row.system in ("tcl", "reclip", "reclip++", "trusty")
+        if row.system in ("reclip", "reclip++", "trusty")
         or (row.system == "tagclip" and "pred" not in row.options)
     }
     assert {row.arrives for row in ROWS if row.arrives} == set(ARRIVALS)

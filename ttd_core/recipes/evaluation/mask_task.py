@@ -49,8 +49,8 @@ class MaskTask:
 
     def answer(self, read: Sequence[Any]) -> list[Finish]:
         """Look at the pictures; refining, arg-max and counting come later."""
-        maps = self._model().class_maps([each.picture for each in read], self._texts)
-        return [partial(self._row, each, looked) for each, looked in zip(read, maps, strict=True)]
+        labels = self._model().class_labels([each.picture for each in read], self._texts, self._classes)
+        return [partial(self._row, *each) for each in zip(read, labels, strict=True)]
 
     def summary(self, rows: Iterable[Row]) -> Summary:
         """mIoU, mFPR, mFNR and what else follows from the confusion."""
@@ -63,14 +63,11 @@ class MaskTask:
     def example(self, sample: BenchmarkSample) -> Example | None:
         """Picture, truth and answer as coloured label maps."""
         read = self.reader()(sample)
-        looked = self._model().class_maps([read.picture], self._texts)[0]
-        labels = self._model().label_map(read.picture, looked, self._classes)
-        return label_example(read, labels, self._classes)
+        (labels,) = self._model().class_labels([read.picture], self._texts, self._classes)
+        return label_example(read, labels(), self._classes)
 
-    def _row(self, read: Read, looked: Any) -> dict[str, Any]:
-        assert read.picture is not None
-        labels = self._model().label_map(read.picture, looked, self._classes)
-        return cells_row(read, labels, self._classes)
+    def _row(self, read: Read, labels: Callable[[], np.ndarray]) -> dict[str, Any]:
+        return cells_row(read, labels(), self._classes)
 
     def _model(self) -> ModelAnswers:
         if self._answers is None:

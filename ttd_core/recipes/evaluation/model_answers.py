@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,9 @@ from ttd_core.ops.masks import label_map
 from ttd_core.ops.resize import resize_maps
 from ttd_core.recipes.evaluation.class_texts import ClassTexts
 from ttd_core.recipes.evaluation.words import benchmark_sample
-from ttd_core.recipes.maps import look
+from ttd_core.recipes.maps import look, strongest_of
 from ttd_core.recipes.mask_maps import caption_mask_map, tag_mask_maps
+from ttd_core.recipes.methods import background_of, with_pamr
 from ttd_core.recipes.results import Skipped, TagResult
 from ttd_core.recipes.scoring import Question, Scorer
 from ttd_core.recipes.tags import TagAnswerer
@@ -29,10 +32,6 @@ if TYPE_CHECKING:
     from ttd_core.recipes.evaluation.reading import Read
     from ttd_core.recipes.maps import Looked
     from ttd_core.runs import RunDirectory
-
-
-BACKGROUND = 0.4
-"""Score of the background where there is one and `--bg` is not given, the published one of most sets."""
 
 
 class ModelAnswers:
@@ -86,6 +85,9 @@ class ModelAnswers:
         kept = [k for k, i in enumerate(question.known) if tags.scores[i].selected]
         own = caption_mask_map(looked, reading, session.alone_reading)[None]
         union = tag_mask_maps(looked, kept, reading, session.alone_reading)
+        if session.method is not None:
+            found = [session.method.masks(maps, picture, self._background).labels for maps in (own, union)]
+            return found[0] > 0, found[1] > 0
         return self._labels(own, picture, self._background) > 0, self._labels(union, picture, self._background) > 0
 
     # class lists ---------------------------------------------------------------------------------------------------
@@ -95,6 +97,8 @@ class ModelAnswers:
         self.scorer.warn_of_photographs(pictures)
         session = self.scorer.session
         embeddings, rivals = self._embedded(texts)
+        if session.method is not None:
+            return [_owned(session.method.look(each, embeddings, None), texts.owners) for each in pictures]
         count = len(pictures)
         return look(
             session,
@@ -105,6 +109,25 @@ class ModelAnswers:
             [None] * count,
             texts.owners,
         )
+
+    def class_labels(
+        self, pictures: Sequence[Picture], texts: ClassTexts, classes: ClassList
+    ) -> list[Callable[[], np.ndarray]]:
+        """What gives the H×W uint16 class indices of each picture, once the model has looked; see `label_map`."""
+        method = self.scorer.session.method
+        if method is None:
+            seen = self.class_maps(pictures, texts)
+            return [partial(self.label_map, *each, classes) for each in zip(pictures, seen, strict=True)]
+        embeddings, _ = self._embedded(texts)
+        background = self._background if classes.background else self._options.bg
+        # the arg-max of a class's strongest text is that of all texts
+        owners = np.array(texts.owners, dtype=np.uint16)
+        if classes.background:
+            table = np.concatenate([[0], owners + 1]).astype(np.uint16)
+        else:
+            table = owners if background is None else np.concatenate([[len(classes.names)], owners]).astype(np.uint16)
+        labels = [method.class_labels(each, embeddings, background) for each in pictures]
+        return [partial(table.__getitem__, each) for each in labels]
 
     def label_map(self, picture: Picture, looked: Looked, classes: ClassList) -> np.ndarray:
         """H×W uint16 class indices in the order of `classes`; len(classes.names) where no class reaches `--bg`.
@@ -128,7 +151,7 @@ class ModelAnswers:
 
     @property
     def _background(self) -> float:
-        return BACKGROUND if self._options.bg is None else self._options.bg
+        return background_of(self._options)
 
     def _sample(self, read: Read) -> Sample:
         return benchmark_sample(self._options, read.sample, read.truth)
@@ -148,9 +171,15 @@ class ModelAnswers:
         return self._texts
 
     def _labels(self, maps: torch.Tensor, picture: Picture, background: float | None) -> np.ndarray:
-        refine = "pamr" if self._options.pamr else "crf" if self._options.crf else None
+        refine = "pamr" if with_pamr(self._options) else "crf" if self._options.crf else None
         size = self.scorer.session.views.image_size
         return label_map(maps, picture.pixels, background=background, refine=refine, image_size=size).labels
+
+
+def _owned(looked: Looked, owners: Sequence[int]) -> Looked:
+    """The maps of texts as those of their classes, each the highest of its texts'."""
+    maps = strongest_of(looked.maps[None], owners)[0]
+    return replace(looked, maps=maps, cosines=maps, image_scores=maps.flatten(1).amax(1))
 
 
 def enlarged(maps: torch.Tensor, size: tuple[int, int]) -> np.ndarray:

@@ -38,8 +38,8 @@ class EvaluateOptions:
             (`ignore`).
         averaging: classes in the mean of mIoU, see `ttd_core.metrics.segmentation`: `present` in truth or answer,
             `truth` in the truth (TagCLIP), `zero` all of them, absent ones as 0 (ReCLIP).
-        bg: score that a class has to exceed. None is 0.4 where there is a background; in a list without one it leaves
-            every pixel to its strongest class, while a score given leaves what stays below it to no class.
+        bg: score that a class has to exceed. None is the method's own where there is a background; without one it
+            leaves every pixel to its strongest class, while a score given leaves what stays below it to no class.
         shard: this run's part of the samples, `i/n` with i from 1 to n.
         merge: runs of all n shards, to be put together.
         allow_missing: go on where samples or predictions are missing, and count them.
@@ -71,19 +71,23 @@ class EvaluateOptions:
     expect: tuple[str, ...] | None = _how(None)
     recipe: str | None = None
     model: ModelOptions = field(default_factory=ModelOptions)
+    method: str = "ttd"
     image_size: int | None = None
     scales: tuple[float, ...] = (1.0,)
     hflip: bool = False
     templates: str | None = None
     calibration: Calibration | None = None
     logit_scale: float | None = None
+    kp_weight: float | None = None
+    window: int | None = None
+    stride: int | None = None
     candidates: Candidates = "words"
     stopwords: bool = True
     tagger: Literal["builtin", "nltk"] = "builtin"
     scorer: str = "pixel"
     select: Selection = "fixed"
     threshold: float = 0.5
-    pamr: bool = False
+    pamr: bool | None = None
     crf: bool = False
     bg: float | None = None
     seed: int = 0
@@ -132,13 +136,22 @@ class EvaluateOptions:
         """
         common: dict[str, Any] = {name: getattr(self, name) for name in _SHARED} | {"input": self.data or "shards"}
         if masks:
-            return MaskOptions(**common, pamr=self.pamr, crf=self.crf)
-        return TagOptions(**common)
+            return _Masks(**common, pamr=self.pamr, crf=self.crf)
+        return _Tags(**common)
+
+
+class _Masks(MaskOptions):
+    _command = "evaluate"
+
+
+class _Tags(TagOptions):
+    _command = "evaluate"
 
 
 _SHARED = (
-    "limit", "model", "image_size", "scales", "hflip", "templates", "calibration", "logit_scale", "candidates",
-    "stopwords", "tagger", "scorer", "select", "threshold", "seed", "batch_size", "run_root",
+    "limit", "model", "method", "image_size", "scales", "hflip", "templates", "calibration", "logit_scale", "kp_weight",
+    "window", "stride", "candidates", "stopwords", "tagger", "scorer", "select", "threshold", "seed", "batch_size",
+    "run_root",
 )  # fmt: skip
 """Fields that `EvaluateOptions` and `CommonOptions` have in common."""
 

@@ -33,7 +33,6 @@ SYSTEMS = {
 """Folder of rows -> what it is, in the order of lists."""
 
 ARRIVALS = {
-    "tcl": "TCL's sliding windows and its mix with the frozen CLIP",
     "tagclip": "TagCLIP's tagger and its masks",
     "reclip": "ReCLIP's rectification and its students",
     "trusty": "ZegCLIP and the trusty token",

@@ -14,6 +14,7 @@ from ttd_core.config import changed_results, result_mapping, to_mapping
 from ttd_core.errors import DataError, RunError, UsageError, WeightsError
 from ttd_core.recipes.contents import by_content, local_weights
 from ttd_core.recipes.evaluation.options import EvaluateOptions, task_of
+from ttd_core.recipes.methods import with_pamr
 from ttd_core.recipes.model_options import ModelOptions
 from ttd_core.runs import RunDirectory, RunName, combined, digest_files, input_name, open_run, run_id
 from ttd_core.runs.found import read_manifest
@@ -52,7 +53,7 @@ def start_run(
         options = replace(options, model=ModelOptions())
     weights = local_weights(options.answers(masks=False))
     named = _data_name(options, data)
-    content = replace(_content(options, weights), task=task_of(task), data=named)
+    content = replace(_content(options, weights), task=task_of(task), data=named, pamr=_refined(options, task))
     # other data of one's own under the same name are another evaluation, as other answers are
     own = samples_sha256 if os.path.exists(options.data or "") else None
     name = _name(options, content, weights, task, own)
@@ -142,6 +143,11 @@ def _content(options: EvaluateOptions, weights: dict[str, str]) -> EvaluateOptio
     return replace(options, model=answers.model, scorer=answers.scorer, recipe=None, expect=None, **files)
 
 
+def _refined(options: EvaluateOptions, task: str) -> bool:
+    """Whether PAMR takes part: as typed, else as the method has it where masks are made."""
+    return with_pamr(options) if task in _WITH_MASKS else bool(options.pamr)
+
+
 def _data_name(options: EvaluateOptions, name: str | None) -> str:
     """How the data are called in names and comparisons: a path by its last part, however it is spelled."""
     data = options.data or ""
@@ -165,7 +171,7 @@ def _name(
             scales=options.scales,
             size=options.image_size,
             hflip=options.hflip,
-            refiner="crf" if options.crf else "pamr" if options.pamr else None,
+            refiner="crf" if options.crf else "pamr" if _refined(options, task) else None,
             adapter=PurePath(model.lora).stem if model.lora else None,
             bg=bg,
             other=changed,

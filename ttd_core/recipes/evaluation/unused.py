@@ -7,8 +7,12 @@ from typing import Any
 
 from ttd_core.errors import UsageError
 from ttd_core.recipes.evaluation.options import EvaluateOptions
+from ttd_core.recipes.methods import check_task
 
-_OF_MODELS = ("model", "image_size", "scales", "hflip", "templates", "calibration", "logit_scale", "pamr", "crf", "bg")
+_OF_MODELS = (
+    "model", "method", "image_size", "scales", "hflip", "templates", "calibration", "logit_scale", "kp_weight",
+    "window", "stride", "pamr", "crf", "bg",
+)  # fmt: skip
 """Fields that say how a model looks and is read."""
 
 _OF_CAPTIONS = ("candidates", "stopwords", "tagger")
@@ -47,6 +51,8 @@ def refuse_unused(options: EvaluateOptions, task: str) -> None:
     Raises:
         UsageError: naming the option.
     """
+    if options.pred is None and options.merge is None:
+        check_task(options.method, task)
     if options.recipe is not None or options.merge is not None:
         return
     unused = dict(_UNUSED.get(task, {}))
