@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ttd_core.clip.scenes_model import ScenesBackbone
 from ttd_core.metrics.maps import pixel_auc, points_inside
 from ttd_core.metrics.tagging import TagCounts, count_decisions, tag_metrics
 from ttd_core.ops.tta import average_maps
@@ -258,11 +257,10 @@ def _view_cells(backbone: Backbone, pictures: torch.Tensor, views: Views) -> tup
 
 
 def _dense_cells(backbone: Backbone, images: torch.Tensor) -> torch.Tensor:
-    """`encode_images(images).dense`; of the built-in model without the pooled vector, which is half of the work."""
-    if isinstance(backbone, ScenesBackbone) and backbone.info.dense == "value":
-        # B×h×w×D -> B×D×h×w
-        return F.normalize(backbone.visual(images, value_only=True), dim=-1).permute(0, 3, 1, 2)
-    return backbone.encode_images(images).dense
+    """`encode_images(images).dense`; of models that offer it without the pooled vector, which is half of the work."""
+    short = getattr(backbone, "encode_dense", None)
+    dense: torch.Tensor = backbone.encode_images(images).dense if short is None else short(images)
+    return dense
 
 
 def _device(backbone: Backbone) -> torch.device:

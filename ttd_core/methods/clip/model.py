@@ -51,7 +51,8 @@ class ContrastiveTraining(nn.Module):
         cells = self.visual(pictures).float().flatten(1, 2)
         patches = F.normalize(cells, dim=-1)
         texts = F.normalize(self.text(captions).float(), dim=-1)
-        singles = F.normalize(self.text(words).float(), dim=-1)
+        if config.word_weight or config.align_weight:
+            singles = F.normalize(self.text(words).float(), dim=-1)
         pooled = F.normalize(cells.mean(dim=1), dim=-1)
         scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
         losses = {}
