@@ -14,7 +14,7 @@ from ttd_core.methods.clip_es.affinity import affinity, spread_maps
 from ttd_core.methods.clip_es.cam import activation_maps, stretched
 from ttd_core.methods.clip_es.config import ClipEsConfig
 from ttd_core.methods.clip_es.maps import ClipEs, enlarged
-from ttd_core.methods.tagclip.attention import watch
+from ttd_core.methods.clip_es.tower import ClipCamTower
 
 BLOCKS = {"4..10": tuple(range(4, 11)), "4..11": tuple(range(4, 12))}
 
@@ -23,22 +23,21 @@ BLOCKS = {"4..10": tuple(range(4, 11)), "4..11": tuple(range(4, 12))}
 def test_maps_of_known_tags_match_the_published_code_stage_by_stage(name: str) -> None:
     case = load_case("tagclip", name)
     config = ClipEsConfig(BLOCKS[case.info["attention_blocks_used"]], case.info["box_threshold"])
-    maker = ClipEs(visual(case), 100.0, config)
+    maker = ClipEs(ClipCamTower(visual(case)), 100.0, config)
     image = image_of(case.arrays["image"])
     tags = case.info["tags"]
     texts = torch.from_numpy(case.arrays["text_fg"][tags])
     background = torch.from_numpy(case.arrays["text_bg"])
-    with torch.no_grad():
-        seen = watch(maker.tower, image[None], maker._blocks - {11}, vote=False)
+    seen = maker.tower.approach(image[None], config.blocks)
     grid = seen.grid
     case.check("feat_block11", seen.x[0], rtol=0, atol=2e-3)
 
-    found = activation_maps(maker.tower, seen.x[0], torch.cat([texts, background]), len(tags), 100.0)
+    found = activation_maps(maker.tower, seen, 0, torch.cat([texts, background]), len(tags), 100.0)
     case.check("probs", found.scores, rtol=0, atol=1e-5)
     case.check("cam_weights", found.weights, rtol=1e-3, atol=1e-6)
     maps = stretched(stretched(found.maps))
     case.check("cam", maps.reshape(-1, *grid), rtol=0, atol=2e-4)
-    mean = maker._mean(seen.mean[0], found.attention)
+    mean = maker.attention(seen, 0, found.attention)
     case.check("attn_selected_mean", mean, rtol=0, atol=2e-6)
     along = affinity(mean)
     case.check("affinity", along, rtol=0, atol=1e-7)
@@ -53,7 +52,7 @@ def test_maps_of_known_tags_match_the_published_code_stage_by_stage(name: str) -
 
 def test_a_tag_without_activation_has_a_map_of_zeros_and_no_tag_none() -> None:
     case = load_case("tagclip", "cam_voc")
-    maker = ClipEs(visual(case), 100.0)
+    maker = ClipEs(ClipCamTower(visual(case)), 100.0)
     image = image_of(case.arrays["image"])[None]
     background = torch.from_numpy(case.arrays["text_bg"])
     assert maker(image, [background[:0]], background)[0].shape == (0, 7, 10)

@@ -151,21 +151,29 @@ class PictureTower(nn.Module):
             The tokens that enter the last block, B×N×C with N = h·w, how they attend, and the stem features of stride
             4, B×S×2h×2w.
         """
+        x, fine, grid = self.stem(images)
+        mix = neighbour_mix(*grid, x.device)
+        for block in self.blocks[:-1]:
+            x = block(x, mix)
+        return x, mix, fine
+
+    def stem(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
+        """What the first block and the fine map are made of: B×N×C tokens, B×S×2h×2w stem features, and h, w."""
         fine = self.conv2(self.conv1(images))
         x = self.patch_proj(self.conv3(fine))
         height, width = x.shape[-2:]
         x = x + self._positions(height, width)
         # B×C×h×w -> B×N×C
-        x = x.flatten(2).transpose(1, 2)
-        mix = neighbour_mix(height, width, x.device)
-        for block in self.blocks[:-1]:
-            x = block(x, mix)
-        return x, mix, fine
+        return x.flatten(2).transpose(1, 2), fine, (height, width)
 
     def cells(self, x: torch.Tensor, mix: Mix, fine: torch.Tensor, value_only: bool = False) -> torch.Tensor:
         """The map of `forward` from what `trunk` gave."""
         for block in self.blocks[-1:]:
             x = block(x, mix, value_only)
+        return self.head(x, fine)
+
+    def head(self, x: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
+        """The map of `forward` from the last block's output, B×N×C, and the stem features of stride 4."""
         x = as_grid(x, fine)
         if self.fine:
             x = fuse(self, x, fine)

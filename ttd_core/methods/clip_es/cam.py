@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
-from ttd_core.clip.vit import VisionTower, finish_block, norm
-from ttd_core.methods.tagclip.attention import attend, last_projections
+from ttd_core.methods.clip_es.tower import Approach, CamTower
 
 FLOOR = 1e-7
 """Added to the range of a map when it is stretched, so that its maximum ends just below 1."""
@@ -35,7 +33,7 @@ class Activation:
 
 
 def activation_maps(
-    tower: VisionTower, x: torch.Tensor, texts: torch.Tensor, tags: int, logit_scale: float
+    tower: CamTower, approach: Approach, index: int, texts: torch.Tensor, tags: int, logit_scale: float
 ) -> Activation:
     """Grad-CAM at the first norm of the last block.
 
@@ -43,27 +41,27 @@ def activation_maps(
     texts; a channel's weight is the mean over patches of that score's gradient at the normalised input of the block.
 
     Args:
-        tower: the vision tower.
-        x: T×V tokens entering the last block, class token first.
+        tower: the image encoder.
+        approach: pictures just before the last block.
+        index: which of them.
         texts: (n+B)×D normalised, the tags first.
         tags: n.
         logit_scale: s of the softmax.
     """
-    last = tower.blocks[-1]
+    x = approach.x[index : index + 1].detach()
+    patches = approach.grid[0] * approach.grid[1]
     with torch.enable_grad():
-        x = x.detach()[None]
-        y = norm(last.ln_1, x, tower.variant.block_eps).detach().requires_grad_()
-        context, attention = attend(last_projections(tower, y))
-        tokens = finish_block(last, x, context, tower.variant)[:, 1:]
-        picture = norm(tower.visual.ln_post, tokens, tower.variant.edge_eps).mean(dim=1) @ tower.visual.proj
-        scores = torch.softmax(logit_scale * F.normalize(picture, dim=-1) @ texts.T, dim=-1)[0]
+        y = tower.normed(x).detach().requires_grad_()
+        own = Approach(x, None, approach.grid, None if approach.beside is None else approach.beside[index : index + 1])
+        picture, attention = tower.finish(x, y, own)
+        scores = torch.softmax(logit_scale * picture @ texts.T, dim=-1)[0]
         # one backward pass per tag, all of them in one batch
         rows = torch.eye(len(scores), device=x.device, dtype=scores.dtype)[:tags]
         (gradient,) = torch.autograd.grad(scores, y, rows, is_grads_batched=True)
     # n×1×T×V -> n×V
-    weights = gradient[:, 0, 1:].mean(dim=1)
-    maps = (weights @ y.detach()[0, 1:].T).clamp(min=0)
-    return Activation(maps, weights, scores.detach(), attention.detach()[0])
+    weights = gradient[:, 0, -patches:].mean(dim=1)
+    maps = (weights @ y.detach()[0, -patches:].T).clamp(min=0)
+    return Activation(maps, weights, scores.detach(), attention.detach())
 
 
 def stretched(maps: torch.Tensor) -> torch.Tensor:

@@ -24,13 +24,14 @@ class Watched:
     Args:
         x: B×T×V tokens entering the last block, class token first.
         grid: h, w.
-        mean: B×N×N mean over the chosen blocks of their head-averaged attention, [query, key], patches only.
+        mean: B×N×N mean over the chosen blocks of their head-averaged attention, [query, key], patches only; None where
+            no block is chosen.
         votes: B×N×N int16, in how many of all blocks the attention exceeds that block's mean; None if not asked for.
     """
 
     x: torch.Tensor
     grid: tuple[int, int]
-    mean: torch.Tensor
+    mean: torch.Tensor | None
     votes: torch.Tensor | None
 
 
@@ -63,8 +64,7 @@ def watch(tower: VisionTower, images: torch.Tensor, blocks: Collection[int], vot
             context = plain(qkv) if number < last else qkv.v
         if number < last:
             x = finish_block(block, x, context, tower.variant)
-    assert total is not None
-    return Watched(x, grid, total / len(blocks), votes)
+    return Watched(x, grid, None if total is None else total / len(blocks), votes)
 
 
 def attend(qkv: QKV, mix: bool = True) -> tuple[torch.Tensor, torch.Tensor]:

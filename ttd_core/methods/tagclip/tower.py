@@ -80,7 +80,7 @@ class ClipLocalTower:
     def local(self, images: torch.Tensor, blocks: Collection[int]) -> Local:
         """See `LocalTower`."""
         seen = watch(self.vision, images, blocks, vote=True)
-        assert seen.votes is not None
+        assert seen.votes is not None and seen.mean is not None
         last: Any = self.vision.blocks[-1]
         own = last_projections(self.vision, norm(last.ln_1, seen.x, self.vision.variant.block_eps)).v
         tokens = self.vision.project(finish_block(last, seen.x, own, self.vision.variant)[:, 1:])
