@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ import torch
 from ttd_core.recipes.scenes_pairs import CaptionedPictures
 from ttd_core.training.share import Share
 from ttd_core.types import ModelInfo
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def order_of(total: int, *seeds: int) -> np.ndarray:
     return np.random.default_rng((*seeds, total)).permutation(total)
 
 
-class Ahead:
+class Ahead(Generic[T]):
     """Loads the share that comes next while the present one is computed.
 
     Args:
@@ -117,12 +119,12 @@ class Ahead:
         steps: number after the last step.
     """
 
-    def __init__(self, load: Callable[[int, Share], PairBatch], shares: Sequence[Share], steps: int) -> None:
+    def __init__(self, load: Callable[[int, Share], T], shares: Sequence[Share], steps: int) -> None:
         self._load, self._shares, self._steps = load, list(shares), steps
         self._thread = ThreadPoolExecutor(1)
-        self._waiting: dict[tuple[int, int], Future[PairBatch]] = {}
+        self._waiting: dict[tuple[int, int], Future[T]] = {}
 
-    def __call__(self, step: int, share: Share) -> PairBatch:
+    def __call__(self, step: int, share: Share) -> T:
         """A share of a step; the one after it is asked for."""
         found = self._waiting.pop((step, share.part), None)
         pairs = self._load(step, share) if found is None else found.result()
