@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make demo       tag table and heat map sheets of the bundled pictures, then the scenes tables'
+	@echo 'make demo       tags and heat maps of the bundled pictures before and after training, then the scenes tables'
 	@echo 'make test       every test; make test-fast leaves out the slow ones'
 	@echo 'make golden     the comparisons with the published systems only'
 	@echo 'make check      lint, types, layers, stale docs; changes nothing'
@@ -43,8 +43,9 @@ $(VENV)/.dev: $(VENV)/.base
 
 # One thread: the built-in model is so small that a second one costs more than it brings.
 demo: $(VENV)/.base
-	$(BIN)/ttd demo $(DEMO)
+	$(BIN)/ttd demo --lora scenes-ttd --before $(DEMO)
 	OMP_NUM_THREADS=1 $(BIN)/ttd evaluate --data scenes
+	OMP_NUM_THREADS=1 $(BIN)/ttd evaluate --task tags --data scenes:test --lora scenes-ttd --before
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
@@ -71,12 +72,14 @@ docs: $(VENV)/.base
 	$(BIN)/python -m ttd_cli.reference docs/cli.md
 	$(BIN)/python -m ttd_cli.benchmark_table docs/benchmarks.md
 
-# The pictures of README.md, by the commands that stand beside them there.
+# The pictures of README.md and docs/train.md, by the commands that stand beside them there.
 pictures: $(VENV)/.base
 	rm -rf .pictures
 	$(BIN)/ttd demo --image examples/beach.png --text "a man with a red umbrella and two dogs on the beach" --out .pictures/demo
 	$(BIN)/ttd masks --image examples/beach.png --tags "umbrella,dogs,boat,sea" --scales 0.75,1.0,1.5 --hflip --pamr --out .pictures/masks
+	$(BIN)/ttd demo --image examples/beach.png --text "a man with a red umbrella and two dogs on the beach" --lora scenes-ttd --before --out .pictures/before
 	cp .pictures/demo/sheets/beach.png docs/pictures/demo.png
+	cp .pictures/before/sheets/beach.png docs/pictures/before.png
 	cp .pictures/masks/overlay/beach.png docs/pictures/masks.png
 	rm -rf .pictures
 
