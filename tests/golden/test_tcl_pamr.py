@@ -26,7 +26,10 @@ FORMS = pytest.mark.parametrize("form", [pamr, by_torch], ids=["fused", "torch"]
 
 def inputs(case: Case, index: int) -> tuple[torch.Tensor, torch.Tensor, int, tuple[int, ...]]:
     entry = case.info["subcases"][index]
-    pictures = [normalised(*image["test_image"], mean=MEAN, std=STD) for image in entry["images"]]
+    pictures = []
+    for image in entry["images"]:
+        seed, height, width = image["test_image"]
+        pictures.append(normalised(seed, height, width, MEAN, STD))
     masks = torch.from_numpy(case.arrays[f"c{index}_mask_in"]).float() / 256
     return torch.cat(pictures), masks, entry["iterations"], tuple(entry["dilations"])
 

@@ -19,6 +19,7 @@ from torch import nn
 from ttd_core.clip.backbone import encode_texts
 from ttd_core.clip.text_tower import TextTower
 from ttd_core.clip.vit import VisionTower, identity, norm, run_block
+from ttd_core.ops.conv3x3 import FrozenWeights, applies, upsampled, upsampled_weights, winograd, winograd_weights
 from ttd_core.protocols import Reporter, SilentReporter
 from ttd_core.types import Encoded, ModelInfo
 
@@ -33,19 +34,43 @@ STAGES = 2
 
 
 class GatedConv(nn.Module):
-    """tanh(gate)·Conv3x3(GELU(LayerNorm over channels)): B×C×h×w to the same. The gate starts at 0."""
+    """tanh(gate)·Conv3x3(GELU(LayerNorm over channels)): B×C×h×w to the same. The gate starts at 0.
+
+    Frozen on the CPU it convolves with the fewer products of `ttd_core.ops.conv3x3`, which keep transformed weights:
+    4 times the memory of the originals where the picture is not doubled.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels)
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
         self.gate = nn.Parameter(torch.zeros(()))
+        self._frozen: dict[bool, FrozenWeights] = {}
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The branch alone, without the sum."""
-        # B×h×w×C: a view where the memory is laid out channels last
-        y = F.gelu(self.norm(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
-        return torch.tanh(self.gate) * self.conv(y)
+    def forward(self, x: torch.Tensor, double: bool = False) -> torch.Tensor:
+        """The branch alone, without the sum.
+
+        Args:
+            x: B×C×h×w.
+            double: as if every pixel of x were first repeated in both directions; gives B×C×2h×2w.
+        """
+        # B×h×w×C: a view where the memory is laid out channels last. Norm and GELU look at one pixel each, so they
+        # need not be repeated with it.
+        y = F.gelu(self.norm(x.permute(0, 2, 3, 1)))
+        if applies(self.conv.weight, y):
+            y = (upsampled if double else winograd)(y, self._transformed(double)).permute(0, 3, 1, 2)
+        else:
+            y = y.permute(0, 3, 1, 2)
+            y = self.conv(F.interpolate(y, scale_factor=2, mode="nearest") if double else y)
+        return torch.tanh(self.gate) * y
+
+    def _transformed(self, double: bool) -> FrozenWeights:
+        weight, bias = self.conv.weight, self.conv.bias
+        assert bias is not None
+        kept = self._frozen.get(double)
+        if kept is None or not kept.made_from(weight, bias):
+            kept = self._frozen[double] = (upsampled_weights if double else winograd_weights)(weight, bias)
+        return kept
 
 
 class UpStage(nn.Module):
@@ -58,8 +83,7 @@ class UpStage(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Upsample and refine."""
-        x = F.interpolate(x, scale_factor=2, mode="nearest")
-        x = x + self.first(x)
+        x = F.interpolate(x, scale_factor=2, mode="nearest") + self.first(x, double=True)
         return x + self.second(x)
 
 
