@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ttd_core.recipes.train
+import ttd_core.recipes.train_ttd
 from tests.cli.conftest import Ttd
 from ttd_core.recipes.train import TrainConfig, TrainResult
+from ttd_core.recipes.train_ttd import Distilled
 
 
 @pytest.fixture
@@ -67,13 +70,31 @@ def test_losses_of_the_built_in_model_can_be_left_out(ttd: Ttd, trained: list[Tr
     assert answer.code == 2 and "--word-weight -1 is out of range" in answer.err
 
 
+def test_a_distillation_ends_with_a_table_of_before_and_after(ttd: Ttd, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = {"val_f1": 0.885, "held_loss": 0.5177}, {"val_f1": 0.8846, "held_loss": 0.342}
+
+    def train(options: Any, folder: Path, *rest: Any) -> Distilled:
+        (folder / "validation.json").write_text(json.dumps({"before": before, "after": after, "best_step": 50}))
+        return Distilled(folder, before, after, 50, 1, 0.0)
+
+    monkeypatch.setattr(ttd_core.recipes.train_ttd, "train_ttd", train)
+    first, again = (ttd("train", "--method", "ttd", "--out", "mine") for _ in range(2))
+    assert (first.code, again.code) == (0, 0) and first.out == again.out == "mine\n"
+    for answer in (first, again):
+        title, header, *rows = answer.err.splitlines()[1:]
+        assert "best after step 50" in title and header.split()[:3] == ["before", "after", "change"]
+        assert [row.split()[:4] for row in rows] == [
+            ["val_f1", "0.885", "0.885", "+0.000"], ["held_loss", "0.518", "0.342", "-0.176"]
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
         ("stpes: 5\n", ["c.yaml: line 1: unknown key 'stpes'", "hint: did you mean steps?"]),
         ("seed: 1\nsteps: 0\n", ["c.yaml, line 2: --steps 0", "1 or more"]),
         ("steps: many\n", ["line 1: steps: expected a whole number, got text 'many'"]),
-        ("method: tcl\n", ["--method tcl is not there yet"]),
+        ("method: reclip\n", ["--method reclip is not there yet"]),
         ("rank: 4\n", ["c.yaml, line 1: --rank belongs to --method ttd", "leave --rank out"]),
         ("method: ttd\ndistance: cosine\n", ["line 2: distance: expected one of mse, l1, bce, bce-affine"]),
         ("method: ttd\ngated_steps: 3\n", ["--gated-steps belongs to --method clip"]),
