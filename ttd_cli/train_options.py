@@ -36,6 +36,10 @@ ManifestOption = Annotated[
     str | None,
     typer.Option("--manifest", metavar="FOLDER", help="Run of ttd prune: its pairs only.", rich_help_panel=o.INPUT),
 ]
+ImageColumnOption = Annotated[
+    str | None,
+    typer.Option("--image-column", metavar="NAME", help="A list's column of paths.", rich_help_panel=o.INPUT),
+]
 ScenesOption = Annotated[
     int | None,
     typer.Option("--scenes", metavar="N", help="Pictures to draw.", show_default=BY_METHOD, rich_help_panel=o.INPUT),
@@ -73,7 +77,14 @@ AccumulateOption = Annotated[
     typer.Option("--accumulate", metavar="N", help="Parts of a batch, one after the other.", rich_help_panel=TRAINING),
 ]
 PrecisionOption = Annotated[
-    Literal["fp32", "bf16"], typer.Option("--precision", metavar="NAME", help="fp32 or bf16.", rich_help_panel=TRAINING)
+    Literal["fp32", "bf16"] | None,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="Of products: fp32 or bf16.",
+        show_default="bf16 clip, else fp32",
+        rich_help_panel=TRAINING,
+    ),
 ]
 EmaOption = Annotated[
     float | None,

@@ -50,6 +50,9 @@ class TrainConfig:
         lr, gated_lr: peak rates of the two stages.
         warmup: warm-up steps of either stage.
         decay: weight decay on matrices and filters.
+        accumulate: parts of a batch, one after the other; a picture is contrasted with those of its own part, so other
+            parts are another training.
+        ema: decay of averaged weights; None for none.
         bfloat16: compute matrix products in bfloat16; weights stay in float32.
         threads: CPU threads.
         workers: processes that generate scenes.
@@ -74,6 +77,8 @@ class TrainConfig:
     gated_lr: float = 7e-4
     warmup: int = 60
     decay: float = 0.05
+    accumulate: int = 1
+    ema: float | None = None
     bfloat16: bool = True
     threads: int = 1
     workers: int = 1
@@ -144,6 +149,8 @@ def train_clip(config: TrainConfig, out_dir: Path, report: Reporter, processes: 
     settings = LoopSettings(
         seed=config.seed,
         processes=processes,
+        accumulate=config.accumulate,
+        ema=config.ema,
         precision="bf16" if config.bfloat16 else "fp32",
         validate_every=config.probe_every or config.steps,
     )
@@ -242,4 +249,7 @@ def _draw_curves(out_dir: Path) -> None:
 def _fingerprint(config: TrainConfig) -> str:
     """Digest of the options that change the result."""
     options = {name: value for name, value in asdict(config).items() if name not in (*NO_RESULT, *NOT_IN_STEPS)}
+    for name, plain in (("accumulate", 1), ("ema", None)):  # trainings that were begun without these options go on
+        if options[name] == plain:
+            del options[name]
     return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ttd_core.errors import UsageError
 from ttd_core.methods.tcl.schedule import FROZEN_STEPS, STEPS, WARMUP, peak_rate, share_of_steps
@@ -15,7 +15,7 @@ MOST_SCENES = 30_000
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "clip": {
         "scenes": MOST_SCENES, "steps": 5800, "batch_size": 64, "lr": 2e-3, "probe_every": 1000, "warmup": 60,
-        "save_every": 500,
+        "save_every": 500, "precision": "bf16",
     },
     "ttd": {"steps": 100, "batch_size": 32, "lr": 3e-4, "probe_every": 50, "warmup": 10, "save_every": 50},
     "tcl": {"steps": STEPS, "batch_size": 1024},
@@ -26,16 +26,16 @@ _SCENES_TCL = {"steps": 300, "batch_size": 32, "lr": 1e-3}
 """TCL on the built-in model, which is small and learns fast."""
 
 _EVERY = frozenset({
-    "method", "data", "scenes", "steps", "batch_size", "lr", "seed", "probe_every", "threads", "workers", "cache",
-    "out", "run_root", "overwrite", "resume",
+    "method", "data", "scenes", "steps", "batch_size", "lr", "warmup", "accumulate", "precision", "ema", "seed",
+    "probe_every", "save_every", "threads", "workers", "cache", "out", "run_root", "overwrite", "resume",
 })  # fmt: skip
 _OWNERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("gated_steps", "gated_lr", "word_weight", "align_weight", "calibration_scenes"), ("clip",)),
     **dict.fromkeys(("frozen_steps", "augment"), ("tcl",)),
     **dict.fromkeys(
         (
-            "root", "manifest", "model", "pretrained", "weights", "activation", "image_size", "warmup", "accumulate",
-            "precision", "ema", "checkpointing", "save_every", "device",
+            "root", "manifest", "image_column", "text_column", "id_column", "model", "pretrained", "weights",
+            "activation", "image_size", "checkpointing", "device",
         ),
         ("ttd", "tcl"),
     ),
@@ -72,6 +72,7 @@ class Resolved:
     lr: float
     probe_every: int
     warmup: int
+    precision: Literal["fp32", "bf16"]
     save_every: int
     frozen_steps: int
 
@@ -98,6 +99,7 @@ def resolve(options: Any) -> Resolved:
         lr=own("lr", peak_rate(batch)),
         probe_every=own("probe_every", max(1, steps // 10)),
         warmup=own("warmup", share_of_steps(WARMUP, steps)),
+        precision=own("precision", "fp32"),
         save_every=own("save_every", min(1000, max(50, steps // 50))),
         frozen_steps=own("frozen_steps", share_of_steps(FROZEN_STEPS, steps)),
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from ttd_core.data.rows import Columns
 from ttd_core.errors import UsageError
-from ttd_core.recipes.checks import MAX_SEED, finite, not_empty, positive, share, whole
+from ttd_core.recipes.checks import MAX_SEED, finite, not_both, not_empty, positive, share, whole
 from ttd_core.recipes.model_options import ModelOptions
 from ttd_core.recipes.train_methods import METHODS, Resolved, check_method, owners, resolve
 
-__all__ = ["METHODS", "SCENES", "Resolved", "TrainOptions", "with_manifest"]
+__all__ = ["METHODS", "SCENES", "Resolved", "TrainOptions", "parts_that_count", "with_manifest"]
 
 SCENES = "scenes:train"
 
@@ -28,6 +29,8 @@ class TrainOptions:
         data: `scenes:train`, or pairs as `ttd_core.data.pair_sources.open_pairs` understands them.
         root: folder of named data sets.
         manifest: folder of a `ttd prune` run; only the pairs it kept are used.
+        image_column, text_column, id_column: of a list with names of its own; None takes the usual names, or those that
+            the manifest knows.
         scenes: scenes to draw; None takes as many as `steps` batches hold, at most 30,000.
         steps, batch_size, lr, probe_every: None takes the method's own; `probe_every` is the number of steps between
             measurements, 0 for none but the last.
@@ -48,7 +51,8 @@ class TrainOptions:
         augment: views of the pictures in TCL: `published`, `crop` or `none`, see `ttd_core.data.augmentation`; None
             takes `none` for drawn scenes and `published` elsewhere.
         warmup: warm-up steps; None takes the method's own.
-        accumulate, precision, ema, checkpointing: see `ttd_core.training.stage.LoopSettings`.
+        precision: as in `ttd_core.training.stage.LoopSettings`; None takes the method's own.
+        accumulate, ema, checkpointing: see there.
         guard: stop a run that collapses.
         recalibrate: with the built-in model and `scenes:train`, choose scale and sigmoid on `scenes:val` anew;
             measured no better than those of the base.
@@ -66,6 +70,9 @@ class TrainOptions:
     data: str = SCENES
     root: str | None = None
     manifest: str | None = None
+    image_column: str | None = None
+    text_column: str | None = None
+    id_column: str | None = None
     scenes: int | None = None
     steps: int | None = None
     gated_steps: int = 0
@@ -102,7 +109,7 @@ class TrainOptions:
     frozen_steps: int | None = None
     augment: Literal["published", "crop", "none"] | None = None
     warmup: int | None = None
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16"] | None = None
     ema: float | None = None
     guard: bool = True
     recalibrate: bool = False
@@ -170,6 +177,7 @@ class TrainOptions:
                 f"--scenes {own.scenes} is less than --batch-size {own.batch_size}",
                 hint=f"generate more scenes, or use --batch-size {max(2, own.scenes)}",
             )
+        self._check_steps(own)
         positive("--lr", own.lr)
         positive("--gated-lr", self.gated_lr)
         for flag, weight in (("--word-weight", self.word_weight), ("--align-weight", self.align_weight)):
@@ -177,21 +185,35 @@ class TrainOptions:
             if weight < 0:
                 raise UsageError(f"{flag} {weight:g} is out of range, expected 0 or more")
 
-    def _check_adapting(self) -> None:
-        """What the methods that start from a model have in common."""
-        self.model_options()
-        own = self.resolved()
+    def _check_steps(self, own: Resolved) -> None:
+        """What the loop itself is told."""
         for flag, count, least in (
             ("--warmup", own.warmup, 0), ("--frozen-steps", own.frozen_steps, 0), ("--accumulate", self.accumulate, 1),
             ("--save-every", own.save_every, 1),
         ):  # fmt: skip
             whole(flag, count, at_least=least)
-        if self.image_size is not None:
-            whole("--image-size", self.image_size, at_least=1, at_most=4096)
+        if own.batch_size % self.accumulate:
+            raise UsageError(
+                f"--batch-size {own.batch_size} cannot be cut into --accumulate {self.accumulate} equal parts",
+                hint="choose a batch size that is a multiple of them",
+            )
         if self.ema is not None and not 0 < self.ema < 1:
             raise UsageError(f"--ema {self.ema:g} is out of range, expected a number between 0 and 1, such as 0.999")
-        if self.data == SCENES and (self.root is not None):
+
+    def _check_adapting(self) -> None:
+        """What the methods that start from a model have in common."""
+        self.model_options()
+        if self.image_size is not None:
+            whole("--image-size", self.image_size, at_least=1, at_most=4096)
+        if self.data == SCENES and self.manifest is None and self.root is not None:
             raise UsageError("--root does not go with --data scenes:train, whose pictures are drawn")
+        for role, name in vars(self.columns).items():
+            if name is None:
+                continue
+            not_empty(f"--{role}-column", name, "a column")
+            not_both(f"--{role}-column", name, "--manifest", self.manifest, "a pruning knows the columns")
+            if self.data == SCENES:
+                raise UsageError(f"--{role}-column does not go with --data {SCENES}, which is no list")
 
     def _check_distillation(self) -> None:
         for flag, number in (("--tag-weight", self.tag_weight), ("--distill-weight", self.distill_weight)):
@@ -217,6 +239,11 @@ class TrainOptions:
             raise UsageError("--lora-targets is empty", hint="e.g. in_proj,out_proj,c_fc,c_proj")
 
     @property
+    def columns(self) -> Columns:
+        """The list's columns, where they are named."""
+        return Columns(image=self.image_column, text=self.text_column, id=self.id_column)
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """Names of the layers that get adapters."""
         return tuple(name.strip() for name in self.lora_targets.split(",") if name.strip())
@@ -231,6 +258,11 @@ class TrainOptions:
     def resolved(self) -> Resolved:
         """The settings that were left to the method."""
         return resolve(self)
+
+
+def parts_that_count(options: TrainOptions) -> dict[str, int]:
+    """The number of parts where it changes the result: `clip` contrasts a picture with those of its part alone."""
+    return {"accumulate": options.accumulate} if options.method == "clip" and options.accumulate > 1 else {}
 
 
 def with_manifest(options: TrainOptions, data: str, root: str | None) -> TrainOptions:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ttd_core.atomic import make_folder
 from ttd_core.config import changed_results, result_mapping, to_mapping
-from ttd_core.recipes.train_options import METHODS, SCENES, TrainOptions, with_manifest
+from ttd_core.recipes.train_options import METHODS, SCENES, TrainOptions, parts_that_count, with_manifest
 from ttd_core.runs import RunDirectory, RunName, input_name, open_run, run_id
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run_training(options: TrainOptions, command_line: str, report: Reporter, pla
             directory.
 
     Returns:
-        The weights file of `clip`, the adapter's folder of `ttd`.
+        The weights file of `clip` and `tcl`, the adapter's folder of `ttd`.
 
     Raises:
         RunError: the folder cannot be written or holds another training.
@@ -53,29 +53,35 @@ def run_training(options: TrainOptions, command_line: str, report: Reporter, pla
             return _product(options, run.path)
         if options.method == "clip":
             return _train_clip(options, run, report)
-        return _train_ttd(options, run, report, None)
+        return _adapt(options, run, report, None)
+
+
+def _adapt(options: TrainOptions, run: RunDirectory, report: Reporter, processes: Processes | None) -> Path:
+    """The methods that start from a model and train in one process or several."""
+    return (_train_tcl if options.method == "tcl" else _train_ttd)(options, run, report, processes)
 
 
 def _open(options: TrainOptions, command_line: str, manifest_sha256: str | None) -> RunDirectory:
     kept = to_mapping(replace(options, overwrite=False, resume=False))  # a repeated training must not erase itself
     return open_run(
-        Path(options.run_root), "train", run_id(_name(options)), kept, results=result_mapping(options),
-        inputs_sha256=manifest_sha256, overwrite=options.overwrite,
-        folder=None if options.out is None else Path(options.out), command_line=command_line,
+        Path(options.run_root), "train", run_id(_name(options)), kept,
+        results=result_mapping(options) | parts_that_count(options), inputs_sha256=manifest_sha256,
+        overwrite=options.overwrite, folder=None if options.out is None else Path(options.out),
+        command_line=command_line,
     )  # fmt: skip
 
 
 def _name(options: TrainOptions) -> RunName:
-    other = changed_results(options)
+    other = changed_results(options) | parts_that_count(options)
     if options.method == "clip":
         return RunName(model=options.method, data=options.data.replace(":", "-"), other=other)
     scenes = options.data == SCENES
     data = options.data.replace(":", "-") if scenes or "/" not in options.data else input_name(None, options.data)
-    return RunName(model=options.model, pretrained=options.pretrained, data=data, task="ttd", other=other)
+    return RunName(model=options.model, pretrained=options.pretrained, data=data, task=options.method, other=other)
 
 
 def _product(options: TrainOptions, folder: Path) -> Path:
-    return folder / "weights" / "scenes.safetensors" if options.method == "clip" else folder
+    return folder / {"clip": "weights/scenes.safetensors", "tcl": TCL_PRODUCTS["weights"]}.get(options.method, "")
 
 
 def _train_clip(options: TrainOptions, run: RunDirectory, report: Reporter) -> Path:
@@ -92,7 +98,8 @@ def _train_clip(options: TrainOptions, run: RunDirectory, report: Reporter) -> P
     config = TrainConfig(
         data=options.data, scenes=own.scenes, steps=own.steps, gated_steps=options.gated_steps, batch=own.batch_size,
         calibration_scenes=options.calibration_scenes, lr=own.lr, gated_lr=options.gated_lr, seed=options.seed,
-        probe_every=own.probe_every, threads=options.threads or 1, workers=options.workers,
+        warmup=own.warmup, accumulate=options.accumulate, ema=options.ema, bfloat16=own.precision == "bf16",
+        save_every=own.save_every, probe_every=own.probe_every, threads=options.threads or 1, workers=options.workers,
         cache=None if options.cache is None else Path(options.cache),
         losses=ClipLossConfig(word_weight=options.word_weight, align_weight=options.align_weight),
     )  # fmt: skip
@@ -138,6 +145,39 @@ def _train_ttd(options: TrainOptions, run: RunDirectory, report: Reporter, proce
     return run.path
 
 
+TCL_PRODUCTS = {
+    "weights": "tcl.safetensors", "last": "last/tcl.safetensors", "checkpoint": "tcl.pt", "best": "tcl.best.pt",
+    "curves": "curves.png", "validation": "validation.json",
+}  # fmt: skip
+
+
+def _train_tcl(options: TrainOptions, run: RunDirectory, report: Reporter, processes: Processes | None) -> Path:
+    from ttd_core.recipes.train_tcl import train_tcl
+
+    if options.cache is not None:
+        make_folder(Path(options.cache))
+    for product in TCL_PRODUCTS.values():
+        run.product(product)
+    result = train_tcl(options, run.path, report, processes)
+    run.record(
+        "weights",
+        {
+            "files": {name: path for name, path in TCL_PRODUCTS.items() if (run.path / path).exists()},
+            "parameters": result.trained, "cpu_seconds": round(result.cpu_seconds, 1), "best_step": result.best_step,
+            "before": dict(result.before), "after": dict(result.after),
+        },
+    )  # fmt: skip
+    run.finish("done", {"done": 1})
+    if result.best_step == 0:
+        report.warning(
+            "nothing measured better than the model before the first step: these weights have learned nothing",
+            hint=f"those after the last step are in {run.path / 'last'}",
+        )
+    report.info(f"trained {result.trained} values in {result.cpu_seconds:.0f} CPU-seconds: {run.path}")
+    report.info(f"use it: ttd masks {result.use}")
+    return result.weights
+
+
 def _train_together(
     options: TrainOptions, command_line: str, report: Reporter, place: Place, manifest_sha256: str | None
 ) -> Path:
@@ -146,10 +186,11 @@ def _train_together(
 
     from ttd_core.errors import UsageError
     from ttd_core.protocols import SilentReporter
+    from ttd_core.recipes.train_tcl import train_tcl
     from ttd_core.recipes.train_ttd import train_ttd
     from ttd_core.training.distributed import join
 
-    if options.method != "ttd":
+    if options.method not in ("ttd", "tcl"):
         raise UsageError(f"--method {options.method} trains in one process", hint="start it without torchrun")
     cuda = options.device == "cuda" or (options.device == "auto" and torch.cuda.is_available())
     device = f"cuda:{place.local_rank}" if cuda else "cpu"
@@ -158,11 +199,11 @@ def _train_together(
             processes.from_main((str(run.path), run.status == "done"))
             if run.status == "done":
                 report.info(f"already done: {run.path} (--overwrite starts anew)")
-                return run.path
-            return _train_ttd(options, run, report, processes)
+                return _product(options, run.path)
+            return _adapt(options, run, report, processes)
     with join(place, device) as processes:
         told: tuple[str, bool] = processes.from_main(None)
         folder, done = Path(told[0]), told[1]
         if not done:
-            train_ttd(options, folder, SilentReporter(), processes)
+            (train_tcl if options.method == "tcl" else train_ttd)(options, folder, SilentReporter(), processes)
         return folder

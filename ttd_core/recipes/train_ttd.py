@@ -143,7 +143,7 @@ class _Distillation:
         options, own = self.options, self.own
         criterion, larger = criterion_of(self.truth, self.pairs.held_out)
         settings = LoopSettings(
-            seed=options.seed, accumulate=options.accumulate, precision=options.precision, ema=options.ema,
+            seed=options.seed, accumulate=options.accumulate, precision=own.precision, ema=options.ema,
             checkpointing=options.checkpointing, validate_every=own.probe_every or own.steps,
             validate_first=criterion is not None, criterion=criterion, larger_is_better=larger,
             guard=self._guard() if options.guard else None, processes=self.processes,
@@ -175,7 +175,7 @@ class _Distillation:
             return ScenePairs(data, held, own.batch_size, options.seed)
         kept = _kept(options)
         root = None if options.root is None else Path(options.root)
-        source = open_pairs(options.data, root, None if kept is None else kept.columns)
+        source = open_pairs(options.data, root, options.columns if kept is None else kept.columns)
         pairs = ShardPairs(source, kept, self.side, own.batch_size, options.seed, self.report, options.workers)
         self.report.info(f"{pairs.total} pairs to train on, {len(pairs.held_out)} kept apart")
         return pairs
