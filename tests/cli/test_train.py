@@ -111,3 +111,74 @@ def test_a_wrong_config_is_refused(
     assert answer.code == 2 and answer.out == "" and trained == []
     assert [part for part in parts if part not in answer.err] == []
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("named", [(), ("--out", "mine")])
+def test_an_interrupted_training_goes_on_from_any_folder(
+    ttd: Ttd, tmp_path: Path, trained: list[TrainConfig], monkeypatch: pytest.MonkeyPatch, named: tuple[str, ...]
+) -> None:
+    def killed(*_: object) -> TrainResult:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ttd_core.recipes.train, "train_clip", killed)
+        assert ttd("train", "--steps", "7", *named).code == 130
+    folder = tmp_path / "mine" if named else next((tmp_path / "runs" / "train").iterdir())
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    answer = ttd("train", "--config", f"../{folder.relative_to(tmp_path)}/run.yaml", "--resume")
+    assert answer.code == 0 and answer.out == f"{folder}/weights/scenes.safetensors\n"
+    assert len(trained) == 1 and list(Path().iterdir()) == [] and Path.cwd().name == "elsewhere"
+
+
+def test_a_copied_config_begins_a_training_where_one_is(
+    ttd: Ttd, tmp_path: Path, trained: list[TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ttd("train", "--steps", "7", "--out", "mine")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "mine" / "run.yaml").rename(tmp_path / "copied.yaml")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    answer = ttd("train", "--config", "../copied.yaml", "--resume")
+    assert answer.code == 0 and answer.out == "mine/weights/scenes.safetensors\n" and len(trained) == 2
+
+
+def test_contrastive_training_takes_the_options_of_the_loop(
+    ttd: Ttd, tmp_path: Path, trained: list[TrainConfig]
+) -> None:
+    plain = ttd("train", "--steps", "7")
+    loop = ("--accumulate", "4", "--ema", "0.9", "--precision", "fp32", "--save-every", "3", "--warmup", "2")
+    assert (plain.code, ttd("train", "--steps", "7", *loop).code) == (0, 0)
+    first, second = trained
+    assert (first.accumulate, first.ema, first.bfloat16, first.save_every, first.warmup) == (1, None, True, 500, 60)
+    assert (second.accumulate, second.ema, second.bfloat16, second.save_every, second.warmup) == (4, 0.9, False, 3, 2)
+
+
+def test_parts_of_a_contrast_are_another_training(ttd: Ttd, tmp_path: Path, trained: list[TrainConfig]) -> None:
+    ttd("train", "--steps", "7")
+    ttd("train", "--steps", "7", "--accumulate", "2")
+    assert len(trained) == 2 and len(list((tmp_path / "runs" / "train").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--accumulate", "3"], ["--batch-size 64 cannot be cut into --accumulate 3 equal parts"]),
+        (["--ema", "1"], ["--ema 1 is out of range"]),
+        (["--resume", "--overwrite"], ["--resume and --overwrite contradict each other"]),
+        (["--save-every", "0"], ["--save-every 0"]),
+        (["--checkpointing"], ["--checkpointing belongs to --method ttd"]),
+        (["--no-guard"], ["--guard belongs to --method ttd"]),
+        (["--image-column", "a"], ["--image-column belongs to --method ttd"]),
+        (["--method", "ttd", "--image-column", "a"], ["--image-column does not go with --data scenes:train"]),
+        (
+            ["--method", "ttd", "--manifest", "m", "--text-column", "a"],
+            ["--text-column and --manifest contradict each other: a pruning knows the columns"],
+        ),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    ttd: Ttd, trained: list[TrainConfig], arguments: list[str], parts: list[str]
+) -> None:
+    answer = ttd("train", *arguments)
+    assert answer.code == 2 and answer.out == "" and trained == []
+    assert [part for part in parts if part not in answer.err] == []

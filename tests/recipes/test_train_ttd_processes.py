@@ -56,7 +56,7 @@ def train(folder: Path, out: str, count: int) -> list[subprocess.Popen[str]]:
 def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     pairs(tmp_path)
     together, alone = train(tmp_path, "two", 2), train(tmp_path, "one", 1)
-    answers = [process.communicate(timeout=300) for process in (*together, *alone)]
+    answers = [process.communicate(timeout=900) for process in (*together, *alone)]
     assert [process.returncode for process in (*together, *alone)] == [0, 0, 0], answers
     assert [out.strip() for out, _ in answers] == [str(tmp_path / "two"), "", str(tmp_path / "one")]
     one, two = ([e for e in read_log(tmp_path / name / "log.jsonl") if "losses" in e] for name in ("one", "two"))

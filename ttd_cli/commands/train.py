@@ -92,13 +92,17 @@ def train(
     from ttd_cli.output import Output
     from ttd_cli.processes import place_of, started_together
     from ttd_cli.resolve import resolve
+    from ttd_cli.resuming import where_it_began
     from ttd_cli.verbosity import verbosity
     from ttd_core.recipes.train_run import TrainOptions, run_training
 
     options = resolve(context, TrainOptions, "train")
     output = Output(None, *verbosity(context))
     place = place_of(os.environ) if started_together(os.environ) else None
-    product = run_training(options, command_line(), output, place)
+    with where_it_began(context, options) as home:
+        product = run_training(options, command_line(), output, place)
+    if home is not None:
+        product = home / product
     if place is None or place.rank == 0:
         from ttd_cli.evaluation import table_lines
         from ttd_core.recipes.train_figures import figures_table

@@ -134,6 +134,8 @@ class TrainOptions:
             ("--manifest", self.manifest),
         ):  # fmt: skip
             not_empty(flag, folder, "a folder")
+        if self.resume and self.overwrite:
+            raise UsageError("--resume and --overwrite contradict each other", hint="leave one of them out")
         not_empty("--data", self.data, "scenes:train, a list, a folder or archives")
         if self.data.startswith("scenes:") and self.data != SCENES:
             raise UsageError(f"--data {self.data!r} is not for training", hint=SCENES)
