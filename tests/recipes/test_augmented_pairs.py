@@ -90,6 +90,19 @@ def test_missing_archives_of_a_pattern_are_left_out_with_one_line(tmp_path: Path
     assert found.digest() == pairs(tmp_path / "{00000..00003}.tar").digest()
 
 
+def test_patterns_joined_by_a_plus_are_one_set(tmp_path: Path) -> None:
+    for name, first in (("cc3m", 0), ("cc12m", 10)):
+        (tmp_path / name).mkdir()
+        write_tar(tmp_path / name / "00000.tar", sample_members(range(first, first + 4)))
+    source = open_pairs("+".join(f"{tmp_path}/{name}/{{00000..00001}}.tar" for name in ("cc3m", "cc12m")))
+    assert source.name == "cc3m+cc12m"
+    assert [shard.name for shard in source.shards] == ["cc3m-00000", "cc3m-00001", "cc12m-00000", "cc12m-00001"]
+    reporter = ListReporter()
+    found = AugmentedPairs(source, None, Augmentation(NONE, 16), 4, 0, reporter)
+    assert len({caption for caption, _, _ in read(found, range(2))}) == 8
+    assert reporter.warnings == ["2 of 4 archives are missing and left out"]
+
+
 def test_member_names_and_captions_of_other_tools_are_read(tmp_path: Path) -> None:
     members = []
     for number, (picture, text) in enumerate([("jpg", "txt"), ("jpeg", "text"), ("png", "TXT"), ("JPG", "txt")]):

@@ -77,8 +77,8 @@ def open_pairs(data: str, root: Path | None = None, columns: Columns | None = No
     """Open the pairs that `--data` names; pictures and captions are read shard by shard later.
 
     Args:
-        data: `cc3m`, `cc12m`, `cc3m:validation`, or several joined by `+`; a path or pattern of tar archives with
-            braces and wildcards; a list; a folder of archives, of pictures with sidecar captions, or with the
+        data: `cc3m`, `cc12m`, `cc3m:validation`; a path or pattern of tar archives with braces and wildcards; several
+            of one of these joined by `+`; a list; a folder of archives, of pictures with sidecar captions, or with the
             subfolders `image` and `json`.
         root: folder of the named data sets; for a list the folder that relative picture paths start from, by default
             the list's own.
@@ -93,8 +93,10 @@ def open_pairs(data: str, root: Path | None = None, columns: Columns | None = No
         parts = [_layout(name, root) for name in names]
         return parts[0] if len(parts) == 1 else JoinedPairs(data.replace(":", "-"), tuple(parts))
     if is_archive(data) and not Path(data).is_dir():
-        paths = archive_paths(data)
-        return _archives(_pattern_name(data, paths), paths)
+        patterns = names if all(map(is_archive, names)) and not Path(data).exists() else [data]
+        several = [(pattern, archive_paths(pattern)) for pattern in patterns]
+        label = "+".join(_pattern_name(pattern, paths) for pattern, paths in several)
+        return _archives(label, list(dict.fromkeys(path for _, paths in several for path in paths)))
     path = Path(data)
     if path.is_dir():
         return _folder(path)

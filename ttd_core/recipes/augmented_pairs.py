@@ -76,9 +76,9 @@ class AugmentedPairs:
             report.warning(f"{missing:,} of {missing + len(self._names):,} archives are missing and left out")
         packed = compressed(source)
         views = PairViews(self._source, kept, augmentation, seed)
-        self._pool = WorkerPool(views, workers)
+        self._pool = WorkerPool(views, workers, "--workers 1")
         # the pairs of a compressed archive are as large as it: they are not sent from process to process
-        self._lists = WorkerPool(views, 0) if packed else self._pool
+        self._lists = WorkerPool(views, 0, "") if packed else self._pool
         self._ahead = workers > 0 and not packed
         self._listings: dict[int, Answer] = {}
         self._unusable: set[str] = set()

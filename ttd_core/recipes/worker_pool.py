@@ -22,6 +22,7 @@ class Answer:
     """What a process was asked for."""
 
     _future: Future[Any]
+    _died: RunError
 
     @property
     def here(self) -> bool:
@@ -37,7 +38,7 @@ class Answer:
         try:
             return self._future.result()
         except BrokenProcessPool as error:
-            raise _died() from error
+            raise self._died from error
 
 
 class WorkerPool:
@@ -46,29 +47,39 @@ class WorkerPool:
     Args:
         worker: picklable; its methods are what is asked for.
         workers: processes.
+        alone: the option that does without them, for messages.
     """
 
-    def __init__(self, worker: Any, workers: int) -> None:
-        self._worker = worker
+    def __init__(self, worker: Any, workers: int, alone: str) -> None:
+        self._worker, self._alone = worker, alone
         self._pool: ProcessPoolExecutor | None = None
         if workers:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(worker,))
 
-    def ask(self, method: str, *arguments: Any) -> Answer:
+    def ask(self, method: str, *arguments: Any, doing: str = "reading pictures") -> Answer:
         """Have a method called.
+
+        Args:
+            method: its name.
+            arguments: picklable.
+            doing: what is said of a process that dies meanwhile.
 
         Raises:
             RunError: a process died.
         """
+        died = RunError(
+            f"a worker process died while {doing}",
+            hint=f"too little memory, or a file that ends the decoder: try {self._alone}",
+        )
         if self._pool is None:
             future: Future[Any] = Future()
             future.set_result(getattr(self._worker, method)(*arguments))
-            return Answer(future)
+            return Answer(future, died)
         try:
-            return Answer(self._pool.submit(_work, method, arguments))
-        except BrokenProcessPool as error:
-            raise _died() from error
+            return Answer(self._pool.submit(_work, method, arguments), died)
+        except BrokenProcessPool as error:  # it died over what was asked before
+            raise died from error
 
     def close(self) -> None:
         """End the processes; what was asked for and not begun is dropped."""
@@ -97,10 +108,3 @@ def _end_with_parent() -> None:
 
 def _work(method: str, arguments: tuple[Any, ...]) -> Any:
     return getattr(_shared, method)(*arguments)
-
-
-def _died() -> RunError:
-    return RunError(
-        "a worker process died while reading pictures",
-        hint="too little memory, or a file that ends the decoder: try --workers 0",
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 from collections.abc import Sequence
 
@@ -72,6 +74,17 @@ def test_a_walk_reads_each_shard_once_a_pass() -> None:
     assert Counter(shards.asked) == dict.fromkeys(range(8), 1)
     keys(row, range(48, 96))
     assert Counter(shards.asked) == dict.fromkeys(range(8), 2)
+
+
+def test_only_the_pairs_of_a_few_shards_are_kept() -> None:
+    shards = Shards((6,) * 20)
+    row = shards.row()
+    alive: list[weakref.ref[Pair]] = []
+    for place in range(240):
+        alive.append(weakref.ref(row.find(place).pair))
+        if place % 12 == 11:
+            gc.collect()
+            assert sum(ref() is not None for ref in alive) <= 2 * 2 * 6  # two groups of two shards
 
 
 def test_what_comes_next_is_told_beforehand() -> None:

@@ -1,25 +1,20 @@
 """Pictures and truths, decoded ahead of the model in worker processes, handed on in order.
 
-Workers are spawned, so a script that evaluates with workers needs the usual `if __name__ == "__main__"` guard. Each
-has only a few samples under way, so memory does not grow with the data set.
+Each worker has only a few samples under way, so memory does not grow with the data set.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
 from ttd_core.data.benchmarks.types import Benchmark, BenchmarkSample, Truth
-from ttd_core.errors import DataError, RunError
+from ttd_core.errors import DataError
 from ttd_core.recipes.results import Skipped
+from ttd_core.recipes.worker_pool import Answer, WorkerPool
 from ttd_core.types import Picture
 
 AHEAD = 4
@@ -86,22 +81,31 @@ def read_all(
     Raises:
         RunError: a worker died, as after running out of memory.
     """
-    if not workers:
-        for sample in samples:
-            yield sample, _attempt(read, sample)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(read,))
-    waiting: deque[tuple[BenchmarkSample, Any]] = deque()
+    pool = WorkerPool(_Attempts(read), workers, "--workers 0")
+    waiting: deque[tuple[BenchmarkSample, Answer]] = deque()
     try:
         for sample in samples:
-            waiting.append((sample, _submitted(pool, sample)))
+            waiting.append((sample, pool.ask("read", sample, doing=f"reading near {sample.key}")))
             if len(waiting) > AHEAD * workers:
-                yield _next(waiting)
-        while waiting:
-            yield _next(waiting)
+                first, answer = waiting.popleft()
+                yield first, answer.get()
+        for last, answer in waiting:
+            yield last, answer.get()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.close()
+
+
+@dataclass(frozen=True)
+class _Attempts:
+    """Reads what can be read; picklable where its reader is."""
+
+    reader: Callable[[BenchmarkSample], Any]
+
+    def read(self, sample: BenchmarkSample) -> Any:
+        try:
+            return self.reader(sample)
+        except DataError as error:
+            return Skipped(sample.key, error.message, error.hint)
 
 
 def batches(items: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -114,56 +118,3 @@ def batches(items: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:
             batch = []
     if batch:
         yield batch
-
-
-_read: Callable[[BenchmarkSample], Any] | None = None
-
-
-def _begin(read: Callable[[BenchmarkSample], Any]) -> None:
-    """What every worker does once: Ctrl-C is for the process that started it, and without that one it ends."""
-    global _read
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _read = read
-
-
-def _end_with_parent() -> None:
-    """A worker waits for work on a pipe that it also holds the other end of, so it would wait for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _work(sample: BenchmarkSample) -> Any:
-    assert _read is not None
-    return _attempt(_read, sample)
-
-
-def _attempt(read: Callable[[BenchmarkSample], Any], sample: BenchmarkSample) -> Any:
-    try:
-        return read(sample)
-    except DataError as error:
-        return Skipped(sample.key, error.message, error.hint)
-
-
-def _submitted(pool: ProcessPoolExecutor, sample: BenchmarkSample) -> Future[Any]:
-    try:
-        return pool.submit(_work, sample)
-    except BrokenProcessPool as error:  # it died while the rows before were being worked on
-        raise _died(sample) from error
-
-
-def _next(waiting: deque[tuple[BenchmarkSample, Any]]) -> tuple[BenchmarkSample, Any]:
-    sample, future = waiting.popleft()
-    try:
-        return sample, future.result()
-    except BrokenProcessPool as error:
-        raise _died(sample) from error
-
-
-def _died(sample: BenchmarkSample) -> RunError:
-    return RunError(
-        f"a worker process died while reading near {sample.key}",
-        hint="too little memory, or a file that ends the decoder: try --workers 0",
-    )
