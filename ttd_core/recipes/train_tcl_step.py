@@ -81,7 +81,7 @@ class TclStep:
         if len(shares) > 1:
             with torch.no_grad():
                 self._everyone = gather(torch.cat([self._scores(step, share).shared for share in shares]))
-            # autocast keeps what it rounded without gradient, and would take it for the parts to come
+            # older releases of torch keep what autocast rounded without gradient, for the parts to come
             torch.clear_autocast_cache()
 
     def _scores(self, step: int, share: Share) -> PartScores:
