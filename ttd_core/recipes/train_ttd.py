@@ -25,7 +25,6 @@ from ttd_core.clip.lora import adapt, save_lora
 from ttd_core.clip.scenes_model import ScenesBackbone
 from ttd_core.config import canonical_json, result_mapping
 from ttd_core.data.kept import Kept, open_kept
-from ttd_core.data.pair_sources import open_pairs
 from ttd_core.errors import UsageError
 from ttd_core.methods.ttd.config import TtdConfig
 from ttd_core.methods.ttd.model import TtdTraining, map_reading
@@ -38,7 +37,7 @@ from ttd_core.recipes.train_ttd_data import Ahead, ScenePairs, TrainingPairs, to
 from ttd_core.recipes.train_ttd_guard import CollapseGuard
 from ttd_core.recipes.train_ttd_pictures import draw_maps, sample_maps
 from ttd_core.recipes.train_ttd_probe import CaptionWords, ScenesTruth, criterion_of, probe_of
-from ttd_core.recipes.train_ttd_shards import ShardPairs
+from ttd_core.recipes.train_ttd_shards import ShardPairs, open_source
 from ttd_core.scenes.captions import CaptionStyle
 from ttd_core.training.checkpoint import load_weights
 from ttd_core.training.distributed import Processes
@@ -174,9 +173,9 @@ class _Distillation:
             held = self.truth.held_out(self.side) if self.truth else ScenesTruth(VALIDATION_SCENES).held_out(self.side)
             return ScenePairs(data, held, own.batch_size, options.seed)
         kept = _kept(options)
-        root = None if options.root is None else Path(options.root)
-        source = open_pairs(options.data, root, options.columns if kept is None else kept.columns)
-        pairs = ShardPairs(source, kept, self.side, own.batch_size, options.seed, self.report, options.workers)
+        pairs = ShardPairs(
+            open_source(options, kept), kept, self.side, own.batch_size, options.seed, self.report, options.workers
+        )
         self.report.info(f"{pairs.total} pairs to train on, {len(pairs.held_out)} kept apart")
         return pairs
 
