@@ -71,6 +71,8 @@ class Method:
         needs_weights: those of them whose built-in weights will not do.
         example: options that name such a model.
         scorers: `--scorer`s that can decide about a caption's words.
+        pixel: what the scorer `pixel`, the default, reads of `Looked`: the maximum of a text's map (`pixel`), or the
+            method's own score of the whole picture (`image`).
         defaults: values of options that are not given, where they do not depend on the model.
         backgrounds: `--bg` where it is not given, without and with PAMR.
         classes_compete: every class of a list has its map in the decision, and those that win a pixel are the picture's
@@ -86,6 +88,7 @@ class Method:
     needs_weights: tuple[str, ...] = ()
     example: str = ""
     scorers: tuple[str, ...] = ("pixel", "image", "text", "nouns", "list")
+    pixel: str = "pixel"
     defaults: Mapping[str, Any] = field(default_factory=dict)
     backgrounds: tuple[float, float] = (0.4, 0.4)
     classes_compete: bool = False
@@ -121,6 +124,13 @@ class Looks(Protocol):
     def method(self) -> str: ...  # noqa: D102
 
 
+class Scores(Looks, Protocol):
+    """The same, for scorers."""
+
+    @property
+    def scorer(self) -> str: ...  # noqa: D102
+
+
 def method_of(options: Looks) -> Method:
     """The entry that the options name.
 
@@ -143,10 +153,20 @@ def with_pamr(options: Looks) -> bool:
     return bool(setting(options, "pamr")) if hasattr(options, "pamr") else False
 
 
+def pamr_of(options: Looks) -> bool | None:
+    """The same for the record of a run, None where the method knows no PAMR."""
+    return with_pamr(options) if "pamr" in method_of(options).takes else None
+
+
 def background_of(options: Looks) -> float:
     """The score that a tag has to exceed: as given, else the method's own."""
     given: float | None = getattr(options, "bg", None)
     return method_of(options).backgrounds[with_pamr(options)] if given is None else given
+
+
+def scorer_of(options: Scores) -> str:
+    """What decides about words and classes: the scorer asked for, or what stands for `pixel` in the method."""
+    return method_of(options).pixel if options.scorer == "pixel" else options.scorer
 
 
 def check_method(options: Any, command: str) -> None:

@@ -11,7 +11,7 @@ import ttd_core
 from ttd_core.config import changed_results, result_mapping, to_mapping
 from ttd_core.errors import UsageError, WeightsError
 from ttd_core.recipes.contents import by_content, file_digest, inputs_digest, local_weights
-from ttd_core.recipes.methods import background_of, with_pamr
+from ttd_core.recipes.methods import background_of, pamr_of, with_pamr
 from ttd_core.recipes.options import CommonOptions, MaskOptions, PictureOptions
 from ttd_core.runs import RunDirectory, RunName, combined, digest_files, input_name, open_run, run_id
 
@@ -100,8 +100,8 @@ def start_run(command: str, options: CommonOptions, command_line: str) -> RunDir
 def decided(options: CommonOptions) -> CommonOptions:
     """The same options with the method's own values where none are given, so that both spellings are one run."""
     if isinstance(options, MaskOptions):
-        return replace(options, pamr=with_pamr(options), bg=background_of(options))
-    return replace(options, pamr=with_pamr(options)) if isinstance(options, PictureOptions) else options
+        return replace(options, pamr=pamr_of(options), bg=background_of(options))
+    return replace(options, pamr=pamr_of(options)) if isinstance(options, PictureOptions) else options
 
 
 def _same_folder(one: str, other: str) -> bool:

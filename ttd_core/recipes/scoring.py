@@ -15,6 +15,7 @@ from ttd_core.ops.similarity import cell_to_pixel, cosine_scores, peaks
 from ttd_core.recipes.answering import load_pictures
 from ttd_core.recipes.candidates import picture_name, sample_candidates
 from ttd_core.recipes.maps import Looked, look
+from ttd_core.recipes.methods import scorer_of
 from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.results import Skipped, TagResult
 from ttd_core.recipes.session import Reading, Session, open_session
@@ -210,7 +211,7 @@ class Scorer:
 
     def decide(self, question: Question, looked: Looked | None) -> TagResult:
         """Scores, selection and the proving pixels of one sample."""
-        kind = self._options.scorer
+        kind = scorer_of(self._options)
         scores = self.scores(kind, question, looked)
         places = self._places(question, looked) if kind == "pixel" and looked is not None else []
         return self._result(question, kind, scores.tolist(), self.keep(scores), places)

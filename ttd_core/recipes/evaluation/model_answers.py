@@ -19,7 +19,7 @@ from ttd_core.recipes.evaluation.class_texts import ClassTexts
 from ttd_core.recipes.evaluation.words import benchmark_sample
 from ttd_core.recipes.maps import look, strongest_of
 from ttd_core.recipes.mask_maps import caption_mask_map, tag_mask_maps
-from ttd_core.recipes.methods import background_of, with_pamr
+from ttd_core.recipes.methods import background_of, scorer_of, with_pamr
 from ttd_core.recipes.results import Skipped, TagResult
 from ttd_core.recipes.scoring import Question, Scorer
 from ttd_core.recipes.tags import TagAnswerer
@@ -145,7 +145,8 @@ class ModelAnswers:
 
     def class_scores(self, looked: Looked) -> np.ndarray:
         """Scores of the classes of a picture by `--scorer pixel` or `image`, float32."""
-        scores = looked.image_scores if self._options.scorer == "image" else looked.maps.flatten(1).amax(1)
+        whole = scorer_of(self._options) == "image"
+        scores = looked.image_scores if whole else looked.maps.flatten(1).amax(1)
         found: np.ndarray = scores.float().cpu().numpy()
         return found
 
@@ -179,7 +180,8 @@ class ModelAnswers:
 def _owned(looked: Looked, owners: Sequence[int]) -> Looked:
     """The maps of texts as those of their classes, each the highest of its texts'."""
     maps = strongest_of(looked.maps[None], owners)[0]
-    return replace(looked, maps=maps, cosines=maps, image_scores=maps.flatten(1).amax(1))
+    scores = strongest_of(looked.image_scores[None], owners)[0]
+    return replace(looked, maps=maps, cosines=maps, image_scores=scores)
 
 
 def enlarged(maps: torch.Tensor, size: tuple[int, int]) -> np.ndarray:

@@ -14,7 +14,7 @@ from ttd_core.config import changed_results, result_mapping, to_mapping
 from ttd_core.errors import DataError, RunError, UsageError, WeightsError
 from ttd_core.recipes.contents import by_content, local_weights
 from ttd_core.recipes.evaluation.options import EvaluateOptions, task_of
-from ttd_core.recipes.methods import with_pamr
+from ttd_core.recipes.methods import method_of, with_pamr
 from ttd_core.recipes.model_options import ModelOptions
 from ttd_core.runs import RunDirectory, RunName, combined, digest_files, input_name, open_run, run_id
 from ttd_core.runs.found import read_manifest
@@ -53,7 +53,9 @@ def start_run(
         options = replace(options, model=ModelOptions())
     weights = local_weights(options.answers(masks=False))
     named = _data_name(options, data)
-    content = replace(_content(options, weights), task=task_of(task), data=named, pamr=_refined(options, task))
+    content = replace(_content(options, weights), task=task_of(task), data=named)
+    if "pamr" in method_of(options).takes:
+        content = replace(content, pamr=_refined(options, task))
     # other data of one's own under the same name are another evaluation, as other answers are
     own = samples_sha256 if os.path.exists(options.data or "") else None
     name = _name(options, content, weights, task, own)
