@@ -67,7 +67,15 @@ def table_rows() -> list[Row]:
         Row(f"selected by softmax, {name}", "selection", loss, calibration="softmax")
         for name, loss in (("weight 0.2", {}), ("weight 1", BOTH), ("L_tag only", TAG), ("L_distill only", DISTILL))
     ]
+    softmax: dict[str, Any] = {"group": "selection", "calibration": "softmax"}
     found += [
+        Row("selected by softmax, weight 1, image encoder only", loss=BOTH, towers="image", **softmax),
+        Row("selected by softmax, weight 1, attention only", loss=BOTH, targets=("in_proj", "out_proj"), **softmax),
+        Row(
+            "selected by softmax, weight 1, threshold 0.7, lr 1e-4", loss={"threshold": 0.7, **BOTH}, lr=1e-4, **softmax
+        ),
+        Row("selected by softmax, weight 1, L1, lr 1e-4", loss={"distance": "l1", **BOTH}, lr=1e-4, **softmax),
+        Row("selected by softmax, weight 1, stop words as candidates", loss=BOTH, stopwords=False, **softmax),
         Row("plain cosines, softmax", "maps", maps="cosine", calibration="softmax"),
         Row("plain cosines, softmax, weight 1", "maps", BOTH, maps="cosine", calibration="softmax"),
         Row("targets of 96+128 px, mirrored too, weight 0.2", "views", VIEWS),
@@ -108,28 +116,47 @@ def search_rows() -> list[Row]:
         Row("text, views, own sigmoid, threshold 0.6", loss={**views, "threshold": 0.6}, variant=own, **text),
         Row("text, views, own sigmoid, weight 5", loss={**views, "distill_weight": 5.0}, variant=own, **text),
         Row("text, views, own sigmoid, lr 1e-4", loss=views, variant=own, lr=1e-4, **text),
-        Row("text, views, own sigmoid, mse", loss={**views, "distance": "mse"}, variant=own, **text),
+        Row("text, views, mse", loss={**views, "distance": "mse"}, **text),
         Row("text, views, own sigmoid, L_distill", loss={**VIEWS, **DISTILL}, variant=own, **text),
         Row("text, views, own sigmoid, ema 0.95", loss=views, variant={**own, "ema": 0.95}, **text),
         *_combined(),
+        *_without_views(),
     ]
+
+
+def _without_views() -> list[Row]:
+    """The caption's own sigmoid on the picture as it is, the cheapest of what helped."""
+    own = {"caption_sigmoid": True}
+    strong, mse = {"distill_weight": 5.0}, {"distance": "mse"}
+    found = [
+        Row("text, own sigmoid, weight 5, undecided 0.35", "plain", strong, {**own, "undecided": 0.35}, towers="text"),
+        Row("text, own sigmoid, weight 5, threshold 0.4", "plain", {**strong, "threshold": 0.4}, own, towers="text"),
+        Row("text, own sigmoid, weight 5, lr 5e-4", "plain", strong, own, lr=5e-4, towers="text"),
+        Row("text, own sigmoid, weight 2", "plain", {"distill_weight": 2.0}, own, towers="text"),
+        Row("text, mse", "plain", {**BOTH, **mse}, towers="text"),
+        Row("text, mse, weight 5", "plain", {**strong, **mse}, towers="text"),
+        Row("text, views, mse, weight 5", "plain", {**VIEWS, **strong, **mse}, towers="text"),
+        Row("text, views, mse, undecided 0.35", "plain", {**VIEWS, **BOTH, **mse}, {"undecided": 0.35}, towers="text"),
+        Row("both encoders, own sigmoid, weight 5", "plain", strong, own),
+        Row("both encoders, own sigmoid, weight 0.2", "plain", {}, own),
+    ]
+    return found
 
 
 def _combined() -> list[Row]:
     """Of what helped above, two and three together."""
     found = []
-    for name, loss, variant, lr in (
+    tried: tuple[tuple[str, dict[str, Any], dict[str, Any], float], ...] = (
         ("weight 5, undecided 0.35", {"distill_weight": 5.0}, {"undecided": 0.35}, 3e-4),
         ("undecided 0.25", {}, {"undecided": 0.25}, 3e-4),
         ("rejected x0.1", {}, {"rejected": 0.1}, 3e-4),
         ("weight 5, rejected x0.3", {"distill_weight": 5.0}, {"rejected": 0.3}, 3e-4),
         ("weight 5, undecided, rejected x0.3", {"distill_weight": 5.0}, {"undecided": 0.35, "rejected": 0.3}, 3e-4),
-        ("weight 5, mse", {"distill_weight": 5.0, "distance": "mse"}, {}, 3e-4),
         ("weight 5, threshold 0.4", {"distill_weight": 5.0, "threshold": 0.4}, {}, 3e-4),
         ("weight 5, undecided 0.35, lr 5e-4", {"distill_weight": 5.0}, {"undecided": 0.35}, 5e-4),
         ("weight 20", {"distill_weight": 20.0}, {}, 3e-4),
-        ("mse, undecided 0.35", {"distance": "mse"}, {"undecided": 0.35}, 3e-4),
-    ):  # fmt: skip
+    )
+    for name, loss, variant, lr in tried:
         loss, variant = {**VIEWS, "distill_weight": 1.0, **loss}, {"caption_sigmoid": True, **variant}
         found.append(Row(f"text, views, own sigmoid, {name}", "combined", loss, variant, lr=lr, towers="text"))
     return found

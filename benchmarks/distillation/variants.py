@@ -72,7 +72,7 @@ class VariantTraining(TtdTraining):
         teacher = self._teacher(pictures, texts, seen)
         selected = select_words(teacher, valid, reading, config.threshold, config.keep_best)
         targets = word_targets(reading.read(teacher), selected).pow(variant.power)
-        affine = (self.affine_scale, self.affine_bias)
+        affine: tuple[torch.Tensor, torch.Tensor] = (self.affine_scale, self.affine_bias)
         losses = {}
         if config.tag_weight:
             weights = torch.where(selected, 1.0, variant.rejected)
@@ -82,10 +82,9 @@ class VariantTraining(TtdTraining):
             distances = map_distance(seen.words, targets, config.distance, reading, affine)
             losses["tag"] = config.tag_weight * tag_loss(distances * weights[..., None, None], valid)
         if config.distill_weight:
-            if self._caption_affine is not None:
-                affine = self._caption_affine
             kind = variant.caption_distance or config.distance
-            distances = map_distance(seen.captions, caption_target(targets), kind, reading, affine)
+            own = self._caption_affine or affine
+            distances = map_distance(seen.captions, caption_target(targets), kind, reading, own)
             losses["distill"] = config.distill_weight * distill_loss(distances, selected)
         monitors = map_monitors(seen.words, valid, selected) | pair_monitors(seen.pictures, seen.sentences)
         return StepResult(losses, monitors)
