@@ -15,9 +15,9 @@ from ttd_core.clip.vit import VisionTower
 from ttd_core.methods.tagclip.attention import watch
 from ttd_core.methods.tagclip.boxes import box_masks
 from ttd_core.methods.tagclip.config import TagClipConfig
-from ttd_core.methods.tagclip.refine import coarse_scores, masked_attention, refine
+from ttd_core.methods.tagclip.refine import masked_attention, refine
 from ttd_core.methods.tagclip.reidentify import candidates, crops, look_again
-from ttd_core.methods.tagclip.tagger import Tagger, chosen_tags
+from ttd_core.methods.tagclip.tagger import Tagger, chosen_tags, strongest
 from ttd_core.methods.tagclip.tower import ClipLocalTower
 from ttd_core.ops.regions import component_boxes
 
@@ -66,7 +66,7 @@ def test_every_stage_of_tagging_one_picture_matches_the_published_code(name: str
     attention = masked_attention(local.mean[0], local.votes[0], 4)
     if "im0_attn_masked" in case:
         check_but_few_rows(case, "im0_attn_masked", attention, 2e-5)
-    coarse = coarse_scores(local.patches[0], texts, 100.0)
+    coarse = torch.softmax(100 * local.patches[0] @ texts.T, dim=-1)
     case.check("im0_coarse", coarse, rtol=0, atol=3e-4)
     first, second = refine(attention, coarse, local.grid)
     check_but_few_rows(case, "im0_refined_stage1", first, 5e-5)
@@ -84,7 +84,7 @@ def test_every_stage_of_tagging_one_picture_matches_the_published_code(name: str
         case.check("im0_cwr_cls_embed", embedded, rtol=0, atol=5e-5)
         probabilities = torch.softmax(100 * F.normalize(embedded, dim=-1) @ texts.T, dim=-1)
         case.check("im0_cwr_probs", probabilities, rtol=0, atol=2e-5)
-    tagged = Tagger(tower, 100.0, config)(image[None], texts, count)[0]
+    tagged = Tagger(tower, 100.0, config)(image[None], [texts], [torch.arange(count)])[0]
     case.check("im0_final", tagged.scores, rtol=0, atol=2e-5)
     tags = torch.nonzero(chosen_tags(tagged.scores, config.threshold))[:, 0].tolist()
     assert case.info["tag_file"] == " ".join(["img0", *map(str, tags)]) + "\n"
@@ -107,7 +107,7 @@ def test_four_pictures_with_the_full_lists_give_the_published_scores_and_tag_fil
     lines = []
     names = sorted(stage for stage in case.arrays if stage.endswith("_image"))
     for i, stage in enumerate(names):
-        tagged = tagger(image_of(case.arrays[stage])[None], texts, 20)[0]
+        tagged = tagger(image_of(case.arrays[stage])[None], [texts], [torch.arange(20)])[0]
         case.check(f"im{i}_local", tagged.local, rtol=0, atol=2e-5)
         case.check(f"im{i}_final", tagged.scores, rtol=0, atol=2e-5)
         case.check(f"im{i}_cwr_candidates", tagged.crops.classes.int())
@@ -123,12 +123,26 @@ def test_pictures_tagged_together_are_tagged_as_one_by_one() -> None:
     texts = torch.from_numpy(case.arrays["text_weights"])
     first = image_of(case.arrays["im0_image"])
     images = torch.stack([first, first.flip(-1), first.flip(-2)])
-    together = tagger(images, texts, 12)
+    together = tagger(images, [texts] * 3, [torch.arange(12)] * 3)
     assert sum(len(one.crops.classes) for one in together) > 2
     for image, one in zip(images, together, strict=True):
-        alone = tagger(image[None], texts, 12)[0]
+        alone = tagger(image[None], [texts], [torch.arange(12)])[0]
         assert torch.equal(alone.crops.classes, one.crops.classes)
         torch.testing.assert_close(one.scores, alone.scores, rtol=0, atol=1e-6)
+
+
+def test_several_texts_of_a_class_count_by_the_nearest_of_them() -> None:
+    case = load_case("tagclip", "tags_coco12")
+    tagger = Tagger(ClipLocalTower(visual(case)), 100.0)
+    texts = torch.from_numpy(case.arrays["text_weights"])
+    image = image_of(case.arrays["im0_image"])[None]
+    plain = tagger(image, [texts], [torch.arange(12)])[0]
+    twice = torch.cat([texts[:1], texts])
+    owner = torch.tensor([0, *range(12)])
+    torch.testing.assert_close(tagger(image, [twice], [owner])[0].scores, plain.scores)
+    assert torch.equal(
+        strongest(torch.tensor([0.1, 0.3, 0.2, 0.9]), torch.tensor([0, 0, 1])), torch.tensor([0.3, 0.2, 0.9])
+    )
 
 
 def test_boxes_around_what_stands_out_match_the_published_code() -> None:

@@ -56,7 +56,7 @@ def test_tags_and_maps_of_a_scene_come_out_whole() -> None:
     with torch.no_grad():
         texts = F.normalize(backbone.encode_texts(TEXTS), dim=-1)
     tagger = Tagger(ScenesLocalTower(backbone.visual, 8), 35.0, TagClipConfig(blocks=(0, 1)))
-    for tagged in tagger(pictures(), texts, 3):
+    for tagged in tagger(pictures(), [texts] * 2, [torch.arange(3)] * 2):
         assert tagged.scores.shape == (3,) and bool(((tagged.scores >= 0) & (tagged.scores <= 1)).all())
     maker = ClipEs(ScenesCamTower(backbone.visual, 8), 35.0, ClipEsConfig(blocks=(0, 1)))
     maps = maker(pictures(), [texts[:2], texts[:0]], texts[3:])

@@ -10,11 +10,6 @@ import torch
 from ttd_core.methods.tagclip.boxes import box_masks
 
 
-def coarse_scores(patches: torch.Tensor, texts: torch.Tensor, logit_scale: float) -> torch.Tensor:
-    """Softmax over all texts of s·cos, for each patch: …×N×K from normalised …×N×D and K×D."""
-    return torch.softmax(logit_scale * patches @ texts.T, dim=-1)
-
-
 def masked_attention(mean: torch.Tensor, votes: torch.Tensor, least: int) -> torch.Tensor:
     """Attention where at least `least` blocks exceed their mean, zero elsewhere; not renormalised. …×N×N."""
     return mean * (votes >= least)

@@ -6,12 +6,13 @@ Coarse patch scores -> refinement along attention -> each class's best place -> 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from ttd_core.methods.tagclip.config import TagClipConfig
-from ttd_core.methods.tagclip.refine import coarse_scores, masked_attention, refine
+from ttd_core.methods.tagclip.refine import masked_attention, refine
 from ttd_core.methods.tagclip.reidentify import Crops, candidates, crops
 from ttd_core.methods.tagclip.tower import LocalTower
 
@@ -55,43 +56,62 @@ class Tagger:
         self._least = math.ceil(self.config.votes * tower.depth - 1e-9)
 
     @torch.inference_mode()
-    def __call__(self, images: torch.Tensor, texts: torch.Tensor, classes: int) -> list[Tagged]:
+    def __call__(
+        self, images: torch.Tensor, texts: Sequence[torch.Tensor], owners: Sequence[torch.Tensor]
+    ) -> list[Tagged]:
         """Tag pictures of one size.
 
         A picture's answer does not depend on the others, up to rounding: crops of all pictures are encoded together.
 
         Args:
             images: B×3×H×W, resized to multiples of the patch and normalised.
-            texts: K×D normalised embeddings, the classes first, then background words.
-            classes: C of the K texts are classes.
+            texts: B tensors K×D, normalised: those of a picture's classes, then background words.
+            owners: B tensors of int64, the class 0..C−1 of each of the first texts, ascending; a class takes the
+                highest cosine of its texts before anything competes.
         """
         seen = self.tower.local(images, self._blocks)
-        coarse = coarse_scores(seen.patches, texts, self._scale)
         attention = masked_attention(seen.mean, seen.votes, self._least)
         found = []
-        for image, scores, along in zip(images, coarse, attention, strict=True):
-            refined = refine(along, scores, seen.grid)[1]
-            local = refined[:, :classes].amax(dim=0)
+        for image, patches, along, own, owner in zip(images, seen.patches, attention, texts, owners, strict=True):
+            coarse = torch.softmax(self._scale * strongest(patches @ own.T, owner), dim=-1)
+            refined = refine(along, coarse, seen.grid)[1]
+            local = refined[:, : int(owner[-1]) + 1].amax(dim=0) if len(owner) else refined.new_zeros(0)
             chosen = candidates(refined, local, self.config.threshold)[: None if self.config.reidentify else 0]
             again = crops(image, refined, chosen, seen.grid, self.tower.patch, self.tower.side)
             found.append(Tagged(local.clone(), local, refined, seen.grid, again))
-        self._look_again(found, texts)
+        self._look_again(found, texts, owners)
         return found
 
-    def _look_again(self, found: list[Tagged], texts: torch.Tensor) -> None:
+    def _look_again(
+        self, found: Sequence[Tagged], texts: Sequence[torch.Tensor], owners: Sequence[torch.Tensor]
+    ) -> None:
         """Halve the way from a candidate's local score to its probability in the crop."""
         pictures = torch.cat([one.crops.pictures for one in found])
         keep = torch.cat([one.crops.keep for one in found])
         if not len(pictures):
             return
-        size = self.config.crops
-        pairs = zip(pictures.split(size), keep.split(size), strict=True)
+        pairs = zip(pictures.split(self.config.crops), keep.split(self.config.crops), strict=True)
         embedded = torch.cat([self.tower.crops(*pair) for pair in pairs])
-        probabilities = torch.softmax(self._scale * embedded @ texts.T, dim=-1)
-        own = probabilities.split([len(one.crops.classes) for one in found])
-        for one, seen in zip(found, own, strict=True):
+        parts = embedded.split([len(one.crops.classes) for one in found])
+        for one, part, own, owner in zip(found, parts, texts, owners, strict=True):
+            seen = torch.softmax(self._scale * strongest(part @ own.T, owner), dim=-1)
             again = seen.gather(1, one.crops.classes[:, None])[:, 0]
             one.scores[one.crops.classes] = 0.5 * one.local[one.crops.classes] + 0.5 * again
+
+
+def strongest(cosines: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
+    """…×K cosines of texts -> …×(C + B) of classes and background words: the highest of a class's texts.
+
+    Args:
+        cosines: the first len(owner) belong to classes.
+        owner: their classes, ascending.
+    """
+    count = int(owner[-1]) + 1 if len(owner) else 0
+    if count == len(owner):
+        return cosines
+    own, rest = cosines[..., : len(owner)], cosines[..., len(owner) :]
+    best = own.new_empty(*own.shape[:-1], count)
+    return torch.cat([best.scatter_reduce(-1, owner.expand_as(own), own, "amax", include_self=False), rest], dim=-1)
 
 
 def chosen_tags(scores: torch.Tensor, threshold: float) -> torch.Tensor:
