@@ -43,6 +43,7 @@ class Checkpoint:
         container: `safetensors`, `torch`, `torch-legacy` or `torchscript`.
         nested: the key the tensors lay below (`state_dict`), None for a bare table.
         openai_constants: the file holds `input_resolution` and its companions, which only OpenAI writes.
+        foreign: classes of other packages whose objects the file holds too; they were neither imported nor run.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Checkpoint:
     container: str
     nested: str | None = None
     openai_constants: bool = False
+    foreign: tuple[str, ...] = ()
 
     def below(self, prefix: str) -> dict[str, torch.Tensor]:
         """The tensors whose names begin with `prefix`, without it."""
@@ -64,11 +66,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
         WeightsError: the file is missing, no weights file, cut, would run code when opened, or holds no tensors.
     """
     head = _head(path)
+    foreign: tuple[str, ...] = ()
     if path.suffix == ".safetensors" or _looks_like_safetensors(head):
         tree: Any = _read_safetensors(path)
         container = "safetensors"
     elif head.startswith(b"PK"):
-        tree, script = read_zip(path)
+        tree, script, foreign = read_zip(path)
         container = "torchscript" if script else "torch"
     elif head.startswith(_LEGACY_MAGIC):
         tree, container = _read_legacy(path), "torch-legacy"
@@ -81,7 +84,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     table, nested = _unwrap(tree, path)
     constants = container == "torchscript" or any(k in table for k in _CONSTANTS)
     tensors = {k: v for k, v in table.items() if k not in _CONSTANTS}
-    return Checkpoint(path, tensors, file_sha256(path), container, nested, constants and "visual.proj" in tensors)
+    openai = constants and "visual.proj" in tensors
+    return Checkpoint(path, tensors, file_sha256(path), container, nested, openai, foreign)
 
 
 def file_sha256(path: Path) -> str:

@@ -39,11 +39,16 @@ _INERT_PACKAGES = frozenset(
     ("argparse", "omegaconf", "typing", "numpy", "pathlib", "enum", "datetime", "collections")
     + ("yacs", "easydict", "addict", "ml_collections")
 )
-_PLAIN = ("set", "frozenset", "dict", "list", "tuple", "int", "float", "str", "bytes", "bool", "complex", "object")
+_PLAIN = (
+    *("set", "frozenset", "dict", "list", "tuple", "int", "float", "str", "bytes", "bool", "complex", "object"),
+    *("long", "unicode"),  # what protocol 2 calls int and str
+)
 _INERT_NAMES = frozenset(
     {("_operator", "getitem"), ("_codecs", "encode"), ("torch", "device"), ("torch", "Size"), ("torch", "dtype")}
     | {(module, name) for module in ("builtins", "__builtin__") for name in _PLAIN}
 )
+# Their objects hold nothing that anybody would miss.
+_STANDARD = frozenset(("typing", "enum", "collections", "builtins", "__builtin__", "_operator", "_codecs", "torch"))
 
 
 class Inert:
@@ -86,12 +91,13 @@ class ForbiddenError(Exception):
     """The pickle names something that is not needed to rebuild tensors."""
 
 
-def read_zip(path: Path) -> tuple[Any, bool]:
+def read_zip(path: Path) -> tuple[Any, bool, tuple[str, ...]]:
     """Read the object tree of a torch zip archive.
 
     Returns:
-        the tree (plain containers, tensors, `Inert`) and whether the file is a TorchScript archive. A TorchScript
-        module is returned as the flat table of its tensors, as its `state_dict()` would name them.
+        the tree (plain containers, tensors, `Inert`); whether the file is a TorchScript archive; and the foreign
+        classes whose objects were left closed, such as `omegaconf.dictconfig.DictConfig`. A TorchScript module is
+        returned as the flat table of its tensors, as its `state_dict()` would name them.
 
     Raises:
         WeightsError: the archive is cut, compressed, inconsistent, or its pickle asks for foreign code.
@@ -100,7 +106,8 @@ def read_zip(path: Path) -> tuple[Any, bool]:
         with zipfile.ZipFile(path) as archive:
             prefix = _prefix(archive, path)
             script = f"{prefix}constants.pkl" in archive.namelist()
-            tree = _Reader(archive, prefix, path).load()
+            reader = _Reader(archive, prefix, path)
+            tree = reader.load()
     except (zipfile.BadZipFile, EOFError, OSError, struct.error) as error:
         raise WeightsError(f"{path}: the archive is cut or damaged ({error})", hint="incomplete download?") from error
     except ForbiddenError as error:
@@ -111,7 +118,7 @@ def read_zip(path: Path) -> tuple[Any, bool]:
         table: dict[str, torch.Tensor] = {}
         _collect(tree, "", table, 0)
         tree = table
-    return tree, script
+    return tree, script, tuple(sorted(reader.foreign))
 
 
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError)
@@ -152,6 +159,7 @@ class _Reader(pickle.Unpickler):
         self._prefix = prefix
         self._path = path
         self._storages: dict[str, _Storage] = {}
+        self.foreign: set[str] = set()
         if f"{prefix}byteorder" in archive.namelist() and b"big" in _record(archive, f"{prefix}byteorder", path):
             raise WeightsError(f"{path}: written on a big-endian machine, which is not supported")
 
@@ -166,6 +174,8 @@ class _Reader(pickle.Unpickler):
         if package == "__torch__":
             return type(name.split(".")[-1], (_ScriptModule,), {})
         if package in _INERT_PACKAGES or (module, name) in _INERT_NAMES or module.startswith("torch.optim"):
+            if package not in _STANDARD:
+                self.foreign.add(printable(f"{module}.{name}"))
             return type(name.split(".")[-1], (Inert,), {})
         if module.startswith("torch.nn"):
             raise ForbiddenError(f"{self._path}: holds a whole pickled module ({module}.{name}), not a state dict")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from ttd_core.atomic import write_bytes
 from ttd_core.clip.checkpoint import Checkpoint, check_finite, check_fit, read_checkpoint, summary
 from ttd_core.clip.networks import LoadedNetwork, clip_info, network_from
 from ttd_core.clip.sources import Source, resolve_source
@@ -20,7 +21,8 @@ BASE_TAG = "openai"
 BASE_MODEL = "ViT-B-16"
 _ENCODER = "masker.image_encoder."
 # learned or constant tensors of training that inference does without
-_IGNORED = ("tcli_loss.", "tclf_loss.", "pamr.")
+_LOSSES = ("tcli_loss.", "tclf_loss.")
+_IGNORED = (*_LOSSES, "pamr.")
 _FROZEN = ("clip_image_encoder.", "clip_text_encoder.")
 
 
@@ -58,10 +60,12 @@ def load_tcl_backbone(spec: ModelSpec, device: torch.device, reporter: Reporter)
         raise UsageError("no weights named for tcl", hint="--weights tcl.pth --pretrained ViT-B-16.pt")
     if spec.dense not in (None, "tcl"):
         raise UsageError(f"--dense {spec.dense} does not apply to tcl, which has its own decoder")
-    checkpoint = read_checkpoint(Path(spec.weights).expanduser())
-    if not any(k.startswith("masker.") for k in checkpoint.tensors):
-        keys = summary(checkpoint.tensors)
-        raise WeightsError(f"{spec.weights}: no TCL checkpoint, it has no masker.* tensors but {keys}")
+    checkpoint = _tcl_checkpoint(Path(spec.weights).expanduser())
+    if checkpoint.foreign:
+        reporter.info(
+            f"{spec.weights}: its tensors were read alone; it also holds {summary(checkpoint.foreign)}, which was left "
+            "closed: nothing in the file was run"
+        )
     base = _base(spec, checkpoint, reporter)
     network = base.network
     masker = Masker(network.visual)
@@ -113,6 +117,40 @@ def fill_masker(masker: Masker, checkpoint: Checkpoint, depth: int, reporter: Re
     if extra:
         reporter.warning(f"{checkpoint.path}: left out tensors that tcl does not have: {summary(extra)}")
     masker.load_state_dict({ours: found[theirs].to(torch.float32) for theirs, ours in table.items()})
+
+
+def convert_checkpoint(source: Path, target: Path) -> list[str]:
+    """Copy a TCL checkpoint of any readable format into a safetensors file, which holds tensors and nothing else.
+
+    Every number and name stays as it is. What inference and training do without is left behind: the constants of PAMR,
+    the state of the optimiser, the configuration.
+
+    Args:
+        source: `tcl.pth`, or a checkpoint of one's own training; nothing in it is run.
+        target: the file to write, for `--model tcl --weights`.
+
+    Returns:
+        Names of the tensors left behind.
+
+    Raises:
+        WeightsError: the source is no TCL checkpoint, or the target is not named `.safetensors`.
+        RunError: the target cannot be written.
+    """
+    from safetensors.torch import save
+
+    if target.suffix != ".safetensors":
+        raise WeightsError(f"{target}: expected a name that ends in .safetensors")
+    tensors = _tcl_checkpoint(source).tensors
+    kept = {k: v.contiguous().clone() for k, v in tensors.items() if k.startswith(("masker.", *_LOSSES, *_FROZEN))}
+    write_bytes(target, save(kept))
+    return [name for name in tensors if name not in kept]
+
+
+def _tcl_checkpoint(path: Path) -> Checkpoint:
+    checkpoint = read_checkpoint(path)
+    if not any(k.startswith("masker.") for k in checkpoint.tensors):
+        raise WeightsError(f"{path}: no TCL checkpoint, it has no masker.* tensors but {summary(checkpoint.tensors)}")
+    return checkpoint
 
 
 def _base(spec: ModelSpec, checkpoint: Checkpoint, reporter: Reporter) -> LoadedNetwork:

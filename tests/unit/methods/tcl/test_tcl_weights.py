@@ -14,9 +14,10 @@ import torch
 
 from tests.support.models import ListReporter, tiny_clip_file, tiny_state, tiny_tcl, tiny_tcl_file
 from tests.support.tiny_tcl import tiny_masker_state_dict
+from ttd_core.clip.checkpoint import read_checkpoint
 from ttd_core.errors import UsageError, WeightsError
 from ttd_core.methods.tcl.masks import mix_kp
-from ttd_core.methods.tcl.weights import key_table
+from ttd_core.methods.tcl.weights import convert_checkpoint, key_table
 from ttd_core.text.bank import TextBank
 
 
@@ -131,7 +132,52 @@ def test_a_training_checkpoint_with_a_pickled_configuration_is_read_without_runn
         del sys.modules["omegaconf"], sys.modules["omegaconf.dictconfig"]
     with pytest.raises(pickle.UnpicklingError):
         torch.load(path, weights_only=True)
+    reporter = ListReporter()
+    assert torch.equal(dense(tiny_tcl(weights=path, reporter=reporter)), dense(tiny_tcl()))
+    assert "omegaconf" not in sys.modules
+    assert "omegaconf.dictconfig.DictConfig, which was left closed: nothing in the file was run" in reporter.infos[0]
+
+
+def test_a_configuration_that_refers_to_plain_types_is_read(tmp_path: Path) -> None:
+    """Configurations note the type of each value, which torch's pickle protocol spells as Python 2 did."""
+    path = write(tmp_path / "t.pth", {"model": learned(), "types": [int, str, float, bool, dict, list]})
+    assert b"long" in Path(path).read_bytes()
     assert torch.equal(dense(tiny_tcl(weights=path)), dense(tiny_tcl()))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_converted_checkpoint_is_the_same_to_the_last_bit(tmp_path: Path, nested: bool) -> None:
+    state = learned() | frozen_inside() | {"pamr.aff_x.kernel": torch.zeros(8, 1, 3, 3)}
+    content = {"model": state, "optimizer": {"state": {}, "step": 3}} if nested else state
+    target = tmp_path / "tcl.safetensors"
+    left = convert_checkpoint(Path(write(tmp_path / "t.pth", content)), target)
+    assert left == ["pamr.aff_x.kernel"]
+    held = read_checkpoint(target).tensors
+    assert set(held) == set(state) - set(left)
+    assert all(torch.equal(held[name], state[name]) for name in held)
+    # temperatures of the losses included: training may go on from it
+    assert "tclf_loss.logit_scale" in held
+    from_target = tiny_tcl(weights=str(target), pretrained=None)
+    assert torch.equal(dense(from_target), dense(tiny_tcl()))
+
+
+def test_conversion_keeps_half_precision_and_tied_tensors(tmp_path: Path) -> None:
+    state = {name: tensor.half() for name, tensor in learned().items()}
+    names = [name for name in state if name.endswith("conv.norm.weight")]
+    state[names[0]] = state[names[1]]
+    target = tmp_path / "tcl.safetensors"
+    convert_checkpoint(Path(write(tmp_path / "t.pth", state)), target)
+    held = read_checkpoint(target).tensors
+    assert {tensor.dtype for tensor in held.values()} == {torch.float16}
+    assert torch.equal(held[names[0]], held[names[1]])
+
+
+def test_what_cannot_be_converted_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no TCL checkpoint"):
+        convert_checkpoint(Path(tiny_clip_file()), tmp_path / "t.safetensors")
+    with pytest.raises(WeightsError, match="ends in .safetensors"):
+        convert_checkpoint(Path(tiny_tcl_file()), tmp_path / "t.pth")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_missing_halves_are_named() -> None:
