@@ -149,7 +149,7 @@ def setting(options: Looks, name: str) -> Any:
 
 
 def with_pamr(options: Looks) -> bool:
-    """Whether masks are refined with PAMR; tags never are, since PAMR raises no maximum."""
+    """Whether maps are refined with PAMR: those of masks and sheets; tags have no borders to refine."""
     return bool(setting(options, "pamr")) if hasattr(options, "pamr") else False
 
 
