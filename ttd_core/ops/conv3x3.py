@@ -1,12 +1,13 @@
-"""3×3 convolutions with frozen weights in a quarter of the products, for the CPU.
+"""3×3 convolutions in a quarter of the products, for the CPU.
 
-Two forms, both equal to `conv2d(..., padding=1)` up to rounding (about 1e-6 of the largest output):
+Two forms for frozen weights, both equal to `conv2d(..., padding=1)` up to rounding (about 1e-6 of the largest output):
 
 - `winograd`: Winograd's minimal filtering F(4×4, 3×3), 36 products for 16 outputs in place of 144 (Lavin and Gray,
   "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, arXiv 1509.09308, section 4.3).
 - `upsampled`: the convolution of a picture whose pixels were first doubled in both directions. Two of three taps then
   meet the same value, so 9 products for 4 outputs do in place of 36, and they are made on the small picture.
 
+The second has a form for weights that train, `upsampled_training`; the first would cost more than it saves there.
 Both keep the pictures B×h×w×C, so that every sum of products is one matrix product over the channels.
 """
 
@@ -71,6 +72,15 @@ def applies(weight: torch.Tensor, x: torch.Tensor) -> bool:
     )
 
 
+def applies_in_training(weight: torch.Tensor, x: torch.Tensor) -> bool:
+    """Whether `upsampled_training` may be used: float32 on the CPU."""
+    return (
+        weight.device.type == "cpu"
+        and weight.dtype == x.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
 def winograd_weights(weight: torch.Tensor, bias: torch.Tensor) -> FrozenWeights:
     """Transform C'×C×3×3 weights for `winograd`."""
     change = torch.tensor(_WEIGHT, dtype=torch.float64)
@@ -107,13 +117,25 @@ def upsampled(x: torch.Tensor, weights: FrozenWeights) -> torch.Tensor:
     Along one direction, with z the pixels and t_i = z_{i-1} − z_i, outputs 2i and 2i+1 are
     w_0·t_i + (w_0+w_1+w_2)·z_i and (w_0+w_1+w_2)·z_i − w_2·t_{i+1}.
     """
+    return _upsampled(x, weights.products, weights.bias)
+
+
+def upsampled_training(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """`upsampled` with C'×C×3×3 weights as they now are; differentiable by all three."""
+    rows = weight.permute(2, 3, 1, 0)
+    rows = torch.stack([rows[0], rows.sum(dim=0), -rows[2]])
+    products = torch.stack([rows[:, 0], rows.sum(dim=1), -rows[:, 2]], dim=1)
+    return _upsampled(x, products.flatten(0, 1), bias)
+
+
+def _upsampled(x: torch.Tensor, products: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     batch, height, width, _ = x.shape
     tall = F.pad(x, (0, 0, 0, 0, 1, 0)) - F.pad(x, (0, 0, 0, 0, 0, 1))  # h+1 differences down
     both = F.pad(tall, (0, 0, 1, 0)) - F.pad(tall, (0, 0, 0, 1))
     wide = F.pad(x, (0, 0, 1, 0)) - F.pad(x, (0, 0, 0, 1))
-    matrices = weights.products.view(3, 3, *weights.products.shape[1:])
+    matrices = products.view(3, 3, *products.shape[1:])
     result = x.new_empty(batch, height, 2, width, 2, matrices.shape[-1])
-    middle = x @ matrices[1, 1] + weights.bias
+    middle = x @ matrices[1, 1] + bias
     down = [tall[:, i : i + height] @ matrices[2 * i, 1] for i in (0, 1)]
     across = [wide[:, :, j : j + width] @ matrices[1, 2 * j] for j in (0, 1)]
     for i in (0, 1):

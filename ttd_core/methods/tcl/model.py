@@ -19,7 +19,16 @@ from torch import nn
 from ttd_core.clip.backbone import encode_texts
 from ttd_core.clip.text_tower import TextTower
 from ttd_core.clip.vit import VisionTower, identity, norm, run_block
-from ttd_core.ops.conv3x3 import FrozenWeights, applies, upsampled, upsampled_weights, winograd, winograd_weights
+from ttd_core.ops.conv3x3 import (
+    FrozenWeights,
+    applies,
+    applies_in_training,
+    upsampled,
+    upsampled_training,
+    upsampled_weights,
+    winograd,
+    winograd_weights,
+)
 from ttd_core.protocols import Reporter, SilentReporter
 from ttd_core.types import Encoded, ModelInfo
 
@@ -59,6 +68,9 @@ class GatedConv(nn.Module):
         y = F.gelu(self.norm(x.permute(0, 2, 3, 1)))
         if applies(self.conv.weight, y):
             y = (upsampled if double else winograd)(y, self._transformed(double)).permute(0, 3, 1, 2)
+        elif double and applies_in_training(self.conv.weight, y):
+            assert self.conv.bias is not None
+            y = upsampled_training(y, self.conv.weight, self.conv.bias).permute(0, 3, 1, 2)
         else:
             y = y.permute(0, 3, 1, 2)
             y = self.conv(F.interpolate(y, scale_factor=2, mode="nearest") if double else y)
