@@ -19,11 +19,15 @@ from tests.cli.test_evaluate_same_figures import compare
 from tests.support.models import tiny_clip_file, tiny_tcl, tiny_tcl_file
 from tests.support.tiny_evaluation import draw_voc, rows_of, voc_keys
 from tests.support.tiny_sets import draw_devkit, write_text
+from ttd_core.clip.scenes_weights import load_scenes_backbone
 from ttd_core.data.benchmarks.class_lists import class_list
 from ttd_core.data.images import load_picture
 from ttd_core.data.label_maps import read_label_map
 from ttd_core.methods.tcl.inference import TclInference
+from ttd_core.methods.tcl.scenes import scenes_tcl_network
+from ttd_core.methods.tcl.scenes_weights import load_scenes_tcl, save_scenes_tcl
 from ttd_core.text.prompts import fill, template_set
+from ttd_core.types import ModelInfo
 
 SIZE, WINDOW, STRIDE = 48, 32, 24
 # between the scores of random weights, so that neither the background nor the classes have everything
@@ -314,6 +318,34 @@ def test_other_tasks_read_the_same_maps(ttd: Ttd, tmp_path: Path, task: str, fig
     )  # fmt: skip
     assert answer.code == 0, answer.err
     assert json.loads(answer.out)["metrics"][figure]["value"] is not None
+
+
+def test_a_masker_on_the_built_in_model_is_shown_pictures_at_that_models_size(
+    ttd: Ttd, tmp_path: Path, weights: Path
+) -> None:
+    file = tmp_path / "masker.safetensors"
+    network = scenes_tcl_network(load_scenes_backbone(weights))
+    with torch.no_grad():
+        network.masker.scale.fill_(4.0)
+        network.masker.bias.fill_(-1.0)
+    save_scenes_tcl(network, file)
+    picture = draw(tmp_path / "photo.png", 70, 90)
+    asked = ("masks", "--image", picture, "--tags", "dog,red ball", "--method", "tcl", "--bg", "0.3")
+    row = answered(ttd, *asked, "--model", "scenes", "--weights", file)
+    loaded = load_scenes_tcl(file)
+    info = loaded.info
+    own = TclInference(loaded, pamr=True, size=info.mask_size or info.image_size, **_windows(info))
+    with torch.no_grad():
+        embeddings = torch.stack([loaded.encode_texts([name])[0] for name in ("dog", "red ball")])
+    expected = own.label_map(load_picture(picture).pixels, embeddings, 0.3)
+    assert info.templates == "identity" and np.array_equal(labels_of(row), expected)
+    plain = ttd(*asked, "--model", "scenes", "--weights", weights)
+    assert plain.code == 2 and "masker" in plain.err and "--model tcl --weights tcl.pth" in plain.err
+
+
+def _windows(info: ModelInfo) -> dict[str, int]:
+    side = info.mask_size or info.image_size
+    return {"window": side, "stride": side // 2}
 
 
 # refusals ----------------------------------------------------------------------
