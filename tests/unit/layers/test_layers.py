@@ -22,6 +22,7 @@ DOORS = {
     "open_clip": ("ttd_core/clip/",),
     "torchvision": ("ttd_core/clip/",),
     "peft": ("ttd_core/clip/lora.py",),
+    "timm": ("ttd_core/data/augmentation/timm_ops.py",),
     "pydensecrf": ("ttd_core/ops/crf.py",),
     "nltk": ("ttd_core/text/",),
     "textblob": ("ttd_core/text/",),
