@@ -62,6 +62,13 @@ def published_embedding(training: TclTraining, images: torch.Tensor) -> torch.Te
     return (masker.norm(decoded.permute(0, 2, 3, 1)) @ masker.proj).permute(0, 3, 1, 2)
 
 
+def published_picture(training: TclTraining, images: torch.Tensor) -> torch.Tensor:
+    """CLIP's embedding, B×D; all patches pass through the last block."""
+    visual = training.network.network.visual
+    x, _ = training.network.vision.embed(images)
+    return visual.ln_post(visual.transformer(visual.ln_pre(x)))[:, 0] @ visual.proj
+
+
 def info_nce(rows: torch.Tensor, columns: torch.Tensor, log_scale: torch.Tensor) -> torch.Tensor:
     scale = log_scale.exp().clamp(max=100.0)
     target = torch.arange(len(rows), device=rows.device)
@@ -93,7 +100,7 @@ def published_losses(
     pooled = torch.einsum("bchw,bnhw->bnc", embedding, soft / (soft.sum((2, 3), keepdim=True) + 1e-6))
     cosines = torch.einsum("bnc,nc->bn", F.normalize(pooled, dim=-1, eps=1e-6), texts)
     shown = F.interpolate(hard[rows, rows][:, None], size=images.shape[2:])
-    masked = F.normalize(network.network.visual(shown * images), dim=-1, eps=1e-6) @ texts.T
+    masked = F.normalize(published_picture(training, shown * images), dim=-1, eps=1e-6) @ texts.T
     return {
         "area": 0.4 * (soft[rows, rows].mean() - 0.4).abs(),
         "neg_area": 0.4 * soft[others].mean().abs(),
