@@ -303,6 +303,12 @@ def test_names_are_prompted_as_they_stand_and_synonyms_only_from_a_file(ttd: Ttd
         assert np.array_equal(found, counts)
 
 
+def test_the_blank_after_one_of_ade20ks_names_changes_no_embedding() -> None:
+    """The published list has it and `class_list` has not; the tokenizer drops it in every template."""
+    assert class_list("ade150").names[7] == "bed"
+    assert torch.equal(texts(["bed "]), texts(["bed"]))
+
+
 def test_batches_workers_and_shards_change_nothing(ttd: Ttd, tmp_path: Path) -> None:
     root = draw_voc(tmp_path / "data", 7)
     asked = ("--task", "masks", "--data", "voc2012", "--root", root, *tcl("--bg", BG, "--no-pamr"))
