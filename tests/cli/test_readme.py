@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import typer
 
+import ttd_core.recipes.train_tcl
 import ttd_core.recipes.train_ttd
 from tests.cli.conftest import ROOT, Ttd
 from ttd_cli.app import app
@@ -39,6 +40,7 @@ FEW = {
     "ttd evaluate": " --limit 4",
     "ttd preprocess": " --limit 40",
     "ttd train --method ttd": " --scenes 8 --steps 2 --batch-size 4",
+    "ttd train --method tcl": " --scenes 8 --steps 2 --batch-size 4",
 }
 """Evaluations and trainings in examples look at a few samples here; what they find on all of them is held elsewhere."""
 IN_TURN = ("scores", "kept", "adapters/mine")
@@ -78,6 +80,7 @@ def help_commands() -> list[str]:
 
 @pytest.fixture
 def short_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ttd_core.recipes.train_tcl, "VALIDATION_SCENES", 12)
     monkeypatch.setattr(ttd_core.recipes.train_ttd, "VALIDATION_SCENES", 12)
     monkeypatch.setattr(ttd_core.recipes.train_ttd, "CALIBRATION_SCENES", 8)
 

@@ -77,14 +77,16 @@ def train(
 
     ttd train --method ttd --data scenes:train --out adapters/scenes-ttd
     ttd train --method ttd --data pairs.tsv --model ViT-B-16 --pretrained openai
+    ttd train --method tcl --data scenes:train --out runs/scenes-tcl
     ttd train --method clip --data scenes:train
     ttd train --scenes 32 --batch-size 8 --steps 2 --gated-steps 1 \
         --probe-every 0 --calibration-scenes 8 --out try
 
     `ttd` adapts a model to its own tag maps in minutes; standard output is the
-    adapter's folder, for `--lora`. `clip` rebuilds the built-in model in about 45
-    CPU-minutes; it prints the weights, for `ttd tags --weights`. `torchrun -m
-    ttd_cli train` uses several GPUs. `--config run.yaml` repeats a training.
+    adapter's folder, for `--lora`. `tcl` trains a masker beside a frozen model and
+    `clip` rebuilds the built-in model in about 45 CPU-minutes; both print the
+    weights, for `--weights`. `torchrun -m ttd_cli train` uses several GPUs for
+    `ttd` and `tcl`. `--config run.yaml` repeats a training.
     """
     import os
 

@@ -20,7 +20,10 @@ _WORDS = {
     "val_pointing": "maps: highest place lies on the thing",
     "val_union_iou": "IoU of the union on small captions",
     "val_score": "mean that chooses the best",
-    "held_loss": "both losses",
+    "held_loss": "sum of the losses",
+    "held_own_area": "mean mask of captions in their pictures",
+    "held_other_area": "mean mask of captions in other pictures",
+    "held_match": "pairs that find each other under their masks",
     "held_spread": "maps: spread over places",
     "held_selected": "share of words selected",
     "held_likeness": "maps: likeness within a caption",
@@ -29,16 +32,16 @@ _WORDS = {
 """Figures in the order in which they are shown, and what they say."""
 
 
-def figures_table(folder: Path) -> PrintedTable | None:
+def figures_table(product: Path) -> PrintedTable | None:
     """The table of a finished training; None where nothing was measured.
 
     Args:
-        folder: of the run.
+        product: what the training left: the folder of the run, or a file in it.
 
     Raises:
         RunError: the file of the figures is damaged.
     """
-    path = folder / FILE
+    path = (product if product.is_dir() else product.parent) / FILE
     if not path.exists():
         return None
     try:

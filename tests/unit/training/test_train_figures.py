@@ -21,7 +21,7 @@ def test_every_figure_has_a_row_and_each_row_adds_up(tmp_path: Path) -> None:
     assert table is not None and "step 50" in table.title
     assert table.rows == (
         ("val_f1", "0.884", "0.886", "+0.002", "tag F1"),
-        ("held_loss", "0.517", "0.342", "-0.175", "both losses"),
+        ("held_loss", "0.517", "0.342", "-0.175", "sum of the losses"),
     )
 
 
