@@ -148,6 +148,8 @@ def convert_checkpoint(source: Path, target: Path) -> list[str]:
 
 def _tcl_checkpoint(path: Path) -> Checkpoint:
     checkpoint = read_checkpoint(path)
+    if "masker.proj.weight" in checkpoint.tensors:  # of a CLIP it has no such module, see `key_table`
+        raise WeightsError(f"{path}: the built-in model with a masker", hint=f"--model scenes --weights {path}")
     if not any(k.startswith("masker.") for k in checkpoint.tensors):
         raise WeightsError(f"{path}: no TCL checkpoint, it has no masker.* tensors but {summary(checkpoint.tensors)}")
     return checkpoint

@@ -139,6 +139,9 @@ def test_files_of_the_two_kinds_are_not_mixed_up(tmp_path: Path) -> None:
         load_scenes_backbone(tmp_path / "tcl.safetensors")
     with pytest.raises(WeightsError, match="another model"):
         load_scenes_tcl(tmp_path / "plain.safetensors")
+    with pytest.raises(WeightsError, match="the built-in model with a masker") as caught:
+        load_backbone(ModelSpec(model="tcl", weights=str(tmp_path / "tcl.safetensors")), CPU, SilentReporter())
+    assert caught.value.hint is not None and "--model scenes" in caught.value.hint
     spec = ModelSpec(model="scenes", weights=str(tmp_path / "tcl.safetensors"), dense="value")
     with pytest.raises(UsageError, match="--dense value does not apply"):
         load_backbone(spec, CPU, SilentReporter())
