@@ -120,6 +120,13 @@ def run_rows(bench: Bench, rows: list[Row], results: Results, out: Path, search:
         print(name, seed, json.dumps(found), flush=True)
 
 
+def chosen(rows: list[Row], asked: list[str]) -> list[Row]:
+    """The rows of these names; what is no name is a group or a part of names."""
+    names = {row.name for row in rows} & set(asked)
+    parts = [each for each in asked if each not in names]
+    return [r for r in rows if not asked or r.name in names or any(p == r.group or p in r.name for p in parts)]
+
+
 def read(path: Path) -> Results:
     """What was measured before."""
     found: Results = json.loads(path.read_text()) if path.exists() else {}
@@ -129,7 +136,9 @@ def read(path: Path) -> Results:
 def options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", help="a group or a part of a row's name; all by default", default="")
+    parser.add_argument(
+        "--rows", nargs="*", help="names of rows, parts of names, or groups; all by default", default=[]
+    )
     parser.add_argument("--weights", type=Path, help="of the base; the ones that ship by default")
     parser.add_argument("--name", help="of the base, in the names of its files", default="shipped")
     parser.add_argument("--runs", type=Path, help="folder of the results", default=Path("runs/ttd_ablation"))
@@ -161,8 +170,7 @@ def main() -> None:
             print(line, flush=True)
     else:
         rows = search_rows() if args.search else table_rows()
-        chosen = [row for row in rows if args.rows in (row.group, "") or args.rows in row.name]
-        run_rows(bench, chosen, results, out, args.search)
+        run_rows(bench, chosen(rows, args.rows), results, out, args.search)
         print(table(results, columns))
 
 

@@ -51,6 +51,15 @@ def table_rows() -> list[Row]:
         Row("text encoder only", "towers", towers="text", seeds=THREE),
         Row("text encoder only, weight 1", "towers", BOTH, towers="text"),
         Row("text encoder only, lr 1e-3", "towers", towers="text", lr=1e-3),
+        Row("text encoder only, weight 1, mse", "chosen", {"distance": "mse", **BOTH}, towers="text", seeds=THREE),
+        Row(
+            "text encoder only, weight 5, caption's own sigmoid",
+            "chosen",
+            {"distill_weight": 5.0},
+            {"caption_sigmoid": True},
+            towers="text",
+            seeds=THREE,
+        ),
         Row("image encoder only", "towers", towers="image"),
         Row("attention only", "search", targets=("in_proj", "out_proj")),
         Row("weight 1, lr 1e-4", "search", BOTH, lr=1e-4),
@@ -104,7 +113,7 @@ def search_rows() -> list[Row]:
         Row("text, views", loss=views, **text),
         Row("text, views, frozen", loss=views, variant={"frozen": True}, **text),
         Row("text, views, frozen, lr 1e-3", loss=views, variant={"frozen": True}, lr=1e-3, **text),
-        Row("text, own sigmoid, weight 5", loss={"distill_weight": 5.0}, variant=own, **text),
+        Row("text, own sigmoid, weight 5", loss={"distill_weight": 5.0}, variant=own, **text, seeds=THREE),
         Row("text, views, weight 5", loss={**views, "distill_weight": 5.0}, **text),
         Row("text, views, own sigmoid", loss=views, variant=own, **text),
         Row("text, views, own sigmoid, lr 1e-3", loss=views, variant=own, lr=1e-3, **text),
@@ -128,13 +137,19 @@ def _without_views() -> list[Row]:
     """The caption's own sigmoid on the picture as it is, the cheapest of what helped."""
     own = {"caption_sigmoid": True}
     strong, mse = {"distill_weight": 5.0}, {"distance": "mse"}
+    mixed = {**own, "caption_distance": "bce-affine"}
     found = [
         Row("text, own sigmoid, weight 5, undecided 0.35", "plain", strong, {**own, "undecided": 0.35}, towers="text"),
         Row("text, own sigmoid, weight 5, threshold 0.4", "plain", {**strong, "threshold": 0.4}, own, towers="text"),
         Row("text, own sigmoid, weight 5, lr 5e-4", "plain", strong, own, lr=5e-4, towers="text"),
         Row("text, own sigmoid, weight 2", "plain", {"distill_weight": 2.0}, own, towers="text"),
-        Row("text, mse", "plain", {**BOTH, **mse}, towers="text"),
-        Row("text, mse, weight 5", "plain", {**strong, **mse}, towers="text"),
+        Row("text, mse", "plain", {**BOTH, **mse}, towers="text", seeds=THREE),
+        Row("text, mse, weight 0.2", "plain", mse, towers="text"),
+        Row("text, mse, lr 5e-4", "plain", {**BOTH, **mse}, lr=5e-4, towers="text"),
+        Row("text, mse, undecided 0.35", "plain", {**BOTH, **mse}, {"undecided": 0.35}, towers="text"),
+        Row("text, mse, own sigmoid, weight 1", "plain", {**BOTH, **mse}, mixed, towers="text"),
+        Row("text, mse, own sigmoid, weight 0.2", "plain", mse, mixed, towers="text"),
+        Row("text, mse, weight 5", "plain", {**strong, **mse}, towers="text", seeds=THREE),
         Row("text, views, mse, weight 5", "plain", {**VIEWS, **strong, **mse}, towers="text"),
         Row("text, views, mse, undecided 0.35", "plain", {**VIEWS, **BOTH, **mse}, {"undecided": 0.35}, towers="text"),
         Row("both encoders, own sigmoid, weight 5", "plain", strong, own),
