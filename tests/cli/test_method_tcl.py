@@ -21,11 +21,14 @@ from tests.support.tiny_evaluation import draw_voc, rows_of, voc_keys
 from tests.support.tiny_sets import draw_devkit, write_text
 from ttd_core.clip.scenes_weights import load_scenes_backbone
 from ttd_core.data.benchmarks.class_lists import class_list
+from ttd_core.data.benchmarks.types import ClassList
 from ttd_core.data.images import load_picture
 from ttd_core.data.label_maps import read_label_map
 from ttd_core.methods.tcl.inference import TclInference
 from ttd_core.methods.tcl.scenes import scenes_tcl_network
 from ttd_core.methods.tcl.scenes_weights import load_scenes_tcl, save_scenes_tcl
+from ttd_core.recipes.evaluation.class_texts import class_texts
+from ttd_core.recipes.methods import METHODS
 from ttd_core.text.prompts import fill, template_set
 from ttd_core.types import ModelInfo
 
@@ -303,10 +306,20 @@ def test_names_are_prompted_as_they_stand_and_synonyms_only_from_a_file(ttd: Ttd
         assert np.array_equal(found, counts)
 
 
-def test_the_blank_after_one_of_ade20ks_names_changes_no_embedding() -> None:
-    """The published list has it and `class_list` has not; the tokenizer drops it in every template."""
-    assert class_list("ade150").names[7] == "bed"
-    assert torch.equal(texts(["bed "]), texts(["bed"]))
+def test_ade20ks_bed_keeps_its_blank_which_is_not_nothing() -> None:
+    """`a photo of {}s.` is one of the published templates, and `bed s` is not `beds`."""
+    classes = class_list("ade150")
+    assert classes.names[7] == "bed" and class_texts(classes, None).texts[7] == "bed"
+    asked = class_texts(classes, None, METHODS["tcl"].verbatim).texts
+    assert asked[7] == "bed " and len(asked) == 150
+    assert not torch.equal(texts(["bed "]), texts(["bed"]))
+    voc = class_list("voc21")
+    assert class_texts(voc, None, True).texts == voc.things
+
+
+def test_a_list_of_ones_own_is_prompted_with_its_own_names() -> None:
+    own = ClassList("mine", ("background", "red ", "dog"), True)
+    assert class_texts(own, None, True).texts == ("red", "dog")
 
 
 def test_batches_workers_and_shards_change_nothing(ttd: Ttd, tmp_path: Path) -> None:

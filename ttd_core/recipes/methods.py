@@ -77,6 +77,7 @@ class Method:
         backgrounds: `--bg` where it is not given, without and with PAMR.
         classes_compete: every class of a list has its map in the decision, and those that win a pixel are the picture's
             tags; False where only classes whose score is selected do.
+        verbatim: class names keep the blanks of their published list (ADE20K's `bed `), since its prompts have them.
     """
 
     summary: str
@@ -92,6 +93,7 @@ class Method:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     backgrounds: tuple[float, float] = (0.4, 0.4)
     classes_compete: bool = False
+    verbatim: bool = False
 
 
 METHODS: dict[str, Method] = {
@@ -112,6 +114,7 @@ METHODS: dict[str, Method] = {
         defaults={"pamr": True, "kp_weight": 0.3},
         backgrounds=(0.5, 0.4),
         classes_compete=True,
+        verbatim=True,
     ),
 }
 """Name -> entry, in the order of lists."""

@@ -1,8 +1,8 @@
 """Class lists as data: names in label order, colours, values in the original annotations, and what systems prompt.
 
 One JSON file per list lies in `classes/`, with everything exactly as its authors wrote it. ADE20K's eighth name ends
-in a blank there: `class_list` leaves blanks at the ends out (nobody can see them, and CLIP's tokenizers drop them), the
-lists of other systems keep them.
+in a blank there, `bed `: `class_list` leaves blanks at the ends out, `verbatim_names` and the lists of other systems
+keep them. CLIP's tokenizers drop them but in templates such as `a photo of {}s.`, where `bed s` is not `beds`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,16 @@ def class_list(name: str) -> ClassList:
         data["background"],
         None if colours is None else tuple((int(c[:2], 16), int(c[2:4], 16), int(c[4:], 16)) for c in colours),
     )
+
+
+@cache
+def verbatim_names(name: str) -> tuple[str, ...]:
+    """The names of a class list with every blank that stands in it, the background included where there is one.
+
+    Raises:
+        UsageError: there is no such list.
+    """
+    return tuple(_list_data(name)["names"])
 
 
 @cache

@@ -29,6 +29,7 @@ from ttd_core.recipes.evaluation.options import EvaluateOptions
 from ttd_core.recipes.evaluation.reading import Read, Reader
 from ttd_core.recipes.evaluation.summary import Row, Summary
 from ttd_core.recipes.evaluation.task import Example, Finish, Setting, percent
+from ttd_core.recipes.methods import method_of
 from ttd_core.recipes.results import SCORE_DIGITS
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class ClassTask:
         classes = setting.benchmark.classes
         assert classes is not None  # data sets without classes do not offer this task
         self._classes = classes
-        self._texts = class_texts(classes, setting.options.class_names)
+        self._texts = class_texts(classes, setting.options.class_names, method_of(setting.options).verbatim)
 
     def reader(self) -> Callable[[BenchmarkSample], Any]:
         """Picture and labels."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ttd_core.data.benchmarks.class_lists import class_list_names, verbatim_names
 from ttd_core.data.benchmarks.types import ClassList
 from ttd_core.errors import DataError
 
@@ -22,18 +23,21 @@ class ClassTexts:
     owners: tuple[int, ...]
 
 
-def class_texts(classes: ClassList, path: str | None) -> ClassTexts:
+def class_texts(classes: ClassList, path: str | None, verbatim: bool = False) -> ClassTexts:
     """The texts of a class list.
 
     Args:
         classes: the data set's list; its background is not prompted.
         path: a file with one line per class in the list's order, synonyms separated by commas; None takes the names.
+        verbatim: the names of the data set's list keep the blanks at their ends, as the published prompts do.
 
     Raises:
         DataError: the file cannot be read or has another number of lines.
     """
     if path is None:
-        groups = [[name.strip()] for name in classes.things]
+        known = verbatim and classes.name in class_list_names()
+        names = verbatim_names(classes.name)[len(classes.names) - len(classes.things) :] if known else classes.things
+        groups = [[name if known else name.strip()] for name in names]
     else:
         groups = [[part.strip() for part in line.split(",") if part.strip()] for line in _lines(Path(path))]
         if len(groups) != len(classes.things) or not all(groups):

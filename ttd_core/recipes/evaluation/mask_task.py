@@ -18,6 +18,7 @@ from ttd_core.recipes.evaluation.class_texts import ClassTexts, class_texts
 from ttd_core.recipes.evaluation.reading import Read, Reader
 from ttd_core.recipes.evaluation.summary import Row, Summary
 from ttd_core.recipes.evaluation.task import Example, Finish, Setting, percent
+from ttd_core.recipes.methods import method_of
 
 if TYPE_CHECKING:
     from ttd_core.recipes.evaluation.model_answers import ModelAnswers
@@ -40,7 +41,7 @@ class MaskTask:
         classes = setting.benchmark.classes
         assert classes is not None  # data sets without classes do not offer this task
         self._classes = classes
-        self._texts: ClassTexts = class_texts(classes, setting.options.class_names)
+        self._texts: ClassTexts = class_texts(classes, setting.options.class_names, method_of(setting.options).verbatim)
         self._figures = SegmentationFigures(classes, setting)
 
     def reader(self) -> Callable[[BenchmarkSample], Any]:
