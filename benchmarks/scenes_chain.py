@@ -35,6 +35,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ttd_core.atomic import make_folder, write_text
 from ttd_core.clip.load import load_backbone
 from ttd_core.errors import TtdError
 from ttd_core.metrics.captions import mask_shares
@@ -66,15 +67,14 @@ COLUMNS = (
     "union", "s-union",
 )  # fmt: skip
 CLASSES = (*STUFF, *THINGS)
-SEEDS = (0, 1, 2)
-PLAIN = {"method": "clip", "word_weight": 0.0, "align_weight": 0.0, "steps": 1500, "probe_every": 0}
+PLAIN = {"method": "clip", "word_weight": 0.0, "align_weight": 0.0, "steps": 1000, "probe_every": 0}
 TCL = {"method": "tcl", "steps": 150, "lr": 1e-3, "probe_every": 50}
 TTD = {"method": "ttd"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model of the table: where its weights and its adapter lie, and what makes them where they do not."""
+    """One model of the table: where its weights and its adapter lie."""
 
     name: str
     seed: int
@@ -227,7 +227,7 @@ def _shares(
 
 def _masks(val: Sequence[tuple[bool, np.ndarray]], test: Sequence[tuple[bool, np.ndarray]]) -> dict[str, float]:
     """Mean IoU at the thresholds that are best on validation."""
-    found = {}
+    found: dict[str, float] = {}
     for prefix, small in (("", False), ("s-", True)):
         known, asked = (
             np.mean([each for is_small, each in many if is_small or not small], axis=0) for many in (val, test)
@@ -266,23 +266,30 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="print what was measured, measure nothing")
     args = parser.parse_args()
     path = args.out / "figures.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
-    if args.table:
-        print(table(results))
-        return
-    torch.set_num_threads(1)
-    bench = Bench()
-    results |= {name: {"0": {"figures": figures}} for name, figures in bench.baselines().items()}
-    chain = Chain(args.out, args.cache)
-    for row in chain.rows(args.bases.split(","), [int(seed) for seed in args.seeds.split(",")]):
-        known = results.setdefault(row.name, {})
-        if str(row.seed) not in known:
-            begun = time.process_time()
-            known[str(row.seed)] = {"figures": bench.measure(row), "cpu_seconds": round(time.process_time() - begun, 1)}
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(results, indent=1) + "\n")
-            print(row.name, row.seed, json.dumps(known[str(row.seed)]), flush=True)
-    print(table(results))
+    if not args.table:
+        torch.set_num_threads(1)
+        make_folder(args.out)
+        bench = Bench()
+        for name, figures in bench.baselines().items():
+            _keep(path, name, 0, {"figures": figures})
+        for row in Chain(args.out, args.cache).rows(args.bases.split(","), [int(s) for s in args.seeds.split(",")]):
+            if str(row.seed) not in _kept(path).get(row.name, {}):
+                begun = time.process_time()
+                entry = {"figures": bench.measure(row), "cpu_seconds": round(time.process_time() - begun, 1)}
+                _keep(path, row.name, row.seed, entry)
+                print(row.name, row.seed, json.dumps(entry), flush=True)
+    print(table(_kept(path)))
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _keep(path: Path, name: str, seed: int, entry: dict[str, Any]) -> None:
+    """Add an entry to what lies there now: several calls may measure side by side."""
+    results = _kept(path)
+    results.setdefault(name, {})[str(seed)] = entry
+    write_text(path, json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
