@@ -72,6 +72,12 @@ def test_the_weights_have_published_names_and_load_without_naming_their_clip(tmp
     assert "already done" in again.infos[0]
 
 
+def test_a_clip_of_another_activation_is_said_to_need_it(tmp_path: Path) -> None:
+    result = train_tcl(options(tmp_path, activation="gelu", steps=1, frozen_steps=0), tmp_path / "a b", ListReporter())
+    assert result.use == f"--model tcl --weights '{result.weights}' --activation gelu"
+    assert trained(result.weights, activation="gelu").info.activation == "gelu"
+
+
 def test_training_goes_on_from_weights_of_its_own_with_pamr_kernels_among_them(tmp_path: Path) -> None:
     first = train_tcl(options(tmp_path), tmp_path / "first", ListReporter())
     tensors = load_file(first.weights) | {"pamr.aff_x.kernel": torch.zeros(8, 1, 3, 3)}

@@ -204,5 +204,8 @@ class _MaskerTraining:
             write_text(self.folder / "validation.json", json.dumps(record, indent=1) + "\n")
         trained = sum(p.numel() for p in self.network.masker.parameters())
         path = self.folder / WEIGHTS
-        use = f"--model {'scenes' if isinstance(self.network, ScenesTcl) else 'tcl'} --weights {shlex.quote(str(path))}"
+        scenes = isinstance(self.network, ScenesTcl)
+        use = f"--model {'scenes' if scenes else 'tcl'} --weights {shlex.quote(str(path))}"
+        if not scenes and self.base.activation != "quickgelu":  # a TCL checkpoint is taken for one on OpenAI's CLIP
+            use += f" --activation {self.base.activation}"
         return TrainedMasker(path, use, before, result.best_figures, result.best_step, trained, result.cpu_seconds)
