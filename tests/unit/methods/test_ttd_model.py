@@ -111,3 +111,15 @@ def test_a_batch_of_texts_holds_what_it_was_given() -> None:
     assert isinstance(batch, TextBatch)
     spelled = [[batch.words[row] for row in rows] for rows in batch.word_rows.tolist()]
     assert [tuple(w[: len(own)]) for w, own in zip(spelled, WORDS, strict=True)] == WORDS
+
+
+def test_maps_and_losses_are_in_full_precision_where_products_are_not() -> None:
+    model, texts = training(distance="bce"), text_batch(CAPTIONS, WORDS)
+    model.reading = map_reading(model.backbone.info, maps="cosine")
+    with torch.autocast("cpu", torch.bfloat16):
+        result, seen = model(pictures(), texts), model.look(pictures(), texts)
+        dense = model._dense(pictures())
+    exact = torch.einsum("bdhw,bd->bhw", dense, seen.sentences)
+    assert seen.words.dtype == torch.float32 and result.losses["tag"].dtype == torch.float32
+    assert torch.equal(seen.captions, exact)
+    assert not torch.equal(exact, exact.bfloat16().float())

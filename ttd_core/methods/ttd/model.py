@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -133,24 +134,31 @@ class TtdTraining(nn.Module):
             texts: captions and candidates of the B pictures.
         """
         seen = self.look(pictures, texts)
-        words, captions = seen.words, seen.captions
-        config, valid = self.config, texts.valid.to(words.device)
+        words, config = seen.words, self.config
+        valid = texts.valid.to(words.device)
         teacher = self.averaged(pictures, seen)
-        selected = select_words(teacher, valid, self.reading, config.threshold, config.keep_best)
-        targets = word_targets(self.reading.read(teacher), selected)
-        affine = (self.affine_scale, self.affine_bias)
-        losses = {}
-        if config.tag_weight:
-            distances = map_distance(words, targets, config.distance, self.reading, affine)
-            losses["tag"] = config.tag_weight * tag_loss(distances, valid)
-        if config.distill_weight:
-            union = caption_target(targets)
-            distances = map_distance(captions, union, config.distance, self.reading, affine)
-            losses["distill"] = config.distill_weight * distill_loss(distances, selected)
-        monitors = map_monitors(words, valid, selected) | pair_monitors(seen.pictures, seen.sentences)
+        with full_precision(words.device):
+            selected = select_words(teacher, valid, self.reading, config.threshold, config.keep_best)
+            losses = self._losses(seen, teacher, selected, valid)
+            monitors = map_monitors(words, valid, selected) | pair_monitors(seen.pictures, seen.sentences)
         if self.affine is not None:
             monitors |= dict(zip(("affine_scale", "affine_bias"), self.affine, strict=True))
         return StepResult(losses, monitors)
+
+    def _losses(
+        self, seen: Seen, teacher: torch.Tensor, selected: torch.Tensor, valid: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Weighted losses by name; the teacher's B×K×h×w maps, selection and padding carry no gradient."""
+        config, losses = self.config, {}
+        targets = word_targets(self.reading.read(teacher), selected)
+        affine = (self.affine_scale, self.affine_bias)
+        if config.tag_weight:
+            distances = map_distance(seen.words, targets, config.distance, self.reading, affine)
+            losses["tag"] = config.tag_weight * tag_loss(distances, valid)
+        if config.distill_weight:
+            distances = map_distance(seen.captions, caption_target(targets), config.distance, self.reading, affine)
+            losses["distill"] = config.distill_weight * distill_loss(distances, selected)
+        return losses
 
     @torch.no_grad()
     def averaged(self, pictures: torch.Tensor, seen: Seen) -> torch.Tensor:
@@ -171,7 +179,8 @@ class TtdTraining(nn.Module):
                     found.append(seen.words)
                     continue
                 dense = self._dense(shown.flip(3) if mirrored else shown)
-                maps = torch.einsum("bdhw,bkd->bkhw", dense.flip(3) if mirrored else dense, words)
+                with full_precision(dense.device):
+                    maps = torch.einsum("bdhw,bkd->bkhw", dense.flip(3) if mirrored else dense, words)
                 found.append(F.interpolate(maps, grid, mode="bilinear") if maps.shape[2:] != grid else maps)
         return torch.stack(found).mean(dim=0)
 
@@ -189,14 +198,22 @@ class TtdTraining(nn.Module):
         dense = self._dense(pictures)
         device = dense.device
         captions = F.normalize(backbone.encode_texts(texts.captions).float(), dim=-1)[texts.caption_rows.to(device)]
-        caption_maps = torch.einsum("bdhw,bd->bhw", dense, captions)
         if texts.words:
             words = F.normalize(backbone.encode_texts(texts.words).float(), dim=-1)[texts.word_rows.to(device)]
-            maps = torch.einsum("bdhw,bkd->bkhw", dense, words)
         else:
             words = dense.new_zeros(len(dense), 0, dense.shape[1])
-            maps = dense.new_zeros(len(dense), 0, *dense.shape[2:])
+        with full_precision(device):
+            caption_maps = torch.einsum("bdhw,bd->bhw", dense, captions)
+            maps = torch.einsum("bdhw,bkd->bkhw", dense, words)
         return Seen(maps, caption_maps, dense.mean(dim=(2, 3)), captions, words)
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """No autocast: maps span a few hundredths, of which bfloat16 tells a dozen steps apart; the encoders take the time.
+
+    `binary_cross_entropy` of probabilities, besides, is refused under autocast on a GPU.
+    """
+    return torch.autocast(device.type, enabled=False) if device.type in ("cpu", "cuda") else nullcontext()
 
 
 def map_reading(
