@@ -115,7 +115,7 @@ def test_a_batch_of_texts_holds_what_it_was_given() -> None:
 
 def test_maps_and_losses_are_in_full_precision_where_products_are_not() -> None:
     model, texts = training(distance="bce"), text_batch(CAPTIONS, WORDS)
-    model.reading = map_reading(model.backbone.info, maps="cosine")
+    model.reading = MapReading()
     with torch.autocast("cpu", torch.bfloat16):
         result, seen = model(pictures(), texts), model.look(pictures(), texts)
         dense = model._dense(pictures())
