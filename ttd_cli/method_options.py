@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,6 +51,16 @@ StrideOption = Annotated[
         rich_help_panel=METHOD,
     ),
 ]
+PresetOption = Annotated[
+    Literal["voc", "coco", "stuff"] | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="Published settings of TagCLIP and CLIP-ES: voc, coco (objects), or stuff (whole scenes).",
+        show_default="voc",
+        rich_help_panel=METHOD,
+    ),
+]
 PamrOption = Annotated[
     bool | None,
     typer.Option(
@@ -74,8 +84,8 @@ BgOption = Annotated[
     typer.Option(
         "--bg",
         metavar="X",
-        help="Background score, 0 to 1.",
-        show_default="0.4; tcl without PAMR: 0.5",
+        help="Background score, 0 to 1; of CLIP-ES also a power of 1 - the best, from 1 on.",
+        show_default="0.4; tcl without PAMR: 0.5; clip-es: 1",
         rich_help_panel=METHOD,
     ),
 ]

@@ -221,23 +221,26 @@ ScorerOption = Annotated[
     typer.Option(
         "--scorer",
         metavar="NAME",
-        help="pixel (best place in the picture), image, text, nouns, or list:FILE.",
-        autocompletion=complete(["pixel", "image", "text", "nouns", "list:"]),
+        help="pixel (best place in the picture), image, text, tagclip, nouns, or list:FILE.",
+        autocompletion=complete(["pixel", "image", "text", "tagclip", "nouns", "list:"]),
         rich_help_panel=METHOD,
     ),
 ]
 SelectOption = Annotated[
-    Literal["fixed", "relative", "top"],
+    Literal["fixed", "relative", "range", "auto", "top"] | None,
     typer.Option(
         "--select",
         metavar="NAME",
-        help="Keep scores by threshold: fixed, relative to the best, or top N.",
+        help="Keep scores by threshold: fixed, relative to the best, in their range, auto, or top N.",
+        show_default="fixed; tagclip: range",
         rich_help_panel=METHOD,
     ),
 ]
 ThresholdOption = Annotated[
-    float,
-    typer.Option("--threshold", metavar="X", help="0 to 1; N for --select top.", rich_help_panel=METHOD),
+    float | None,
+    typer.Option(
+        "--threshold", metavar="X", help="0 to 1; N for --select top.", show_default="0.5", rich_help_panel=METHOD
+    ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Of every random choice.", rich_help_panel=METHOD)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 
 from ttd_core.ops.masks import Masks, label_map
 from ttd_core.recipes.maps import Looked
+from ttd_core.recipes.method_model import Asked
 from ttd_core.recipes.methods import Method
 from ttd_core.types import Picture
 
@@ -34,16 +35,17 @@ class ToyMethod:
         self.asked += [(text, templates) for text in texts]
         return torch.arange(len(texts), dtype=torch.float32)[:, None]
 
-    def look(self, picture: Picture, texts: torch.Tensor, caption: torch.Tensor | None) -> Looked:
-        count = len(texts)
-        bands = torch.eye(count)[:, None].expand(count, 2, count)
-        own = None if caption is None else torch.ones(2, max(count, 1))
-        return Looked(bands, bands, own, own, torch.linspace(1.0, 0.0, count))
+    def look(self, pictures: Sequence[Picture], asked: Sequence[Asked]) -> Iterator[Looked]:
+        for each in asked:
+            count = len(each.names)
+            bands = torch.eye(count)[:, None].expand(count, 2, count)
+            own = None if each.caption is None else torch.ones(2, max(count, 1))
+            yield Looked(bands, bands, own, own, torch.linspace(1.0, 0.0, count))
 
     def masks(self, maps: torch.Tensor, picture: Picture, background: float) -> Masks:
         return label_map(maps, picture.pixels, background=background)
 
-    def class_labels(self, picture: Picture, texts: torch.Tensor, background: float | None) -> np.ndarray:
+    def class_labels(self, picture: Picture, asked: Asked, background: float | None) -> np.ndarray:
         first = 0 if background is None else 1
         return np.full(picture.size, first + 2, dtype=np.uint16)
 

@@ -6,7 +6,7 @@ import torch
 
 from ttd_core.errors import UsageError
 
-RULES = ("fixed", "relative", "top")
+RULES = ("fixed", "relative", "range", "top")
 
 
 def select(
@@ -21,8 +21,9 @@ def select(
 
     `fixed` keeps scores of at least `value`. `relative` keeps scores of at least `value` times the image's best score;
     below a negative best, as of cosines, it allows the same distance: best - (1 - value)·|best|, so that the best
-    itself is kept. `top` keeps the `value` best, the earlier candidate first where scores are equal. NaN scores are
-    never kept.
+    itself is kept. `range` keeps scores strictly above min + `value`·(max - min) of the image's own, and the first best
+    where none is (TagCLIP), so that an only candidate is always kept. `top` keeps the `value` best, the earlier
+    candidate first where scores are equal. NaN scores are never kept.
 
     Args:
         scores: B×K float.
@@ -48,11 +49,36 @@ def select(
     elif rule == "relative":
         # the two are equal for a positive best up to rounding; a share of a negative one lies above it
         kept = ranked >= torch.where(best >= 0, value * best, best - (1 - value) * best.abs())
+    elif rule == "range":
+        low = scores.masked_fill(~eligible, torch.inf).amin(dim=1, keepdim=True)
+        kept = ranked > low + value * (best - low)
+        kept |= ~kept.any(dim=1, keepdim=True) & (_ranks(ranked) == 0)
     else:
         kept = _ranks(ranked) < value
     kept &= eligible
     if keep_best:
         kept |= ~kept.any(dim=1, keepdim=True) & (_ranks(ranked) == 0) & eligible
+    return kept
+
+
+def chosen(scores: torch.Tensor, rivals: torch.Tensor | None, rule: str, value: float) -> list[bool]:
+    """Decide on the candidates of one image.
+
+    Args:
+        scores: K float.
+        rivals: R scores of words of background, None or empty where there are none.
+        rule: one of `RULES`, or `auto`: `range` over candidates and rivals together. With rivals none need be kept; in
+            a picture of something else they are the best there is.
+        value: see `select`.
+
+    Returns:
+        K decisions.
+
+    Raises:
+        UsageError: see `select`.
+    """
+    together = scores if rule != "auto" or rivals is None else torch.cat([scores, rivals.to(scores)])
+    kept: list[bool] = select(together[None], "range" if rule == "auto" else rule, value)[0, : len(scores)].tolist()
     return kept
 
 
@@ -66,7 +92,7 @@ def _check(rule: str, value: float) -> None:
         raise UsageError(f"unknown selection rule {rule!r}, expected one of {', '.join(RULES)}")
     if value != value:
         raise UsageError("the selection threshold is not a number")
-    if rule == "relative" and not 0 <= value <= 1:
+    if rule in ("relative", "range") and not 0 <= value <= 1:
         raise UsageError(f"the relative threshold is {value}, expected a share in 0..1")
     if rule == "top" and (value < 1 or value != int(value)):
         raise UsageError(f"the number of tags to keep is {value}, expected a whole number of at least 1")

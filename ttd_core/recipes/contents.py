@@ -82,7 +82,7 @@ def inputs_digest(options: CommonOptions, content: str | None) -> str | None:
     Raises:
         DataError: the list or folder as a whole is no good.
     """
-    looks = isinstance(options, PictureOptions) or options.scorer in ("pixel", "image")
+    looks = isinstance(options, PictureOptions) or options.scorer in ("pixel", "image", "tagclip")
     if options.input is None or options.input == "-" or (content is not None and not looks):
         return content
     digest = hashlib.sha256((content or "folder").encode())

@@ -16,6 +16,7 @@ from ttd_core.drawing.tiles import Panel
 from ttd_core.ops.masks import label_map
 from ttd_core.protocols import SilentReporter
 from ttd_core.recipes.answering import answers
+from ttd_core.recipes.methods import method_of, selection_of
 from ttd_core.recipes.options import DemoOptions
 from ttd_core.recipes.products import Stems
 from ttd_core.recipes.results import DemoResult, Skipped, TagResult
@@ -96,7 +97,8 @@ class DemoAnswerer:
     def _draw(self, seen: Seen, before: Seen | None) -> DemoResult:
         options = self._options
         # the other rules have no score of their own at which a tag is kept
-        threshold = options.threshold if options.select == "fixed" else 0.5
+        rule, value = selection_of(options)
+        threshold = value if rule == "fixed" else 0.5
         value_range = (-1.0, 1.0) if options.calibration == "none" else (0.0, 1.0)
         title = seen.tags.text or ""
         if before is None:
@@ -148,7 +150,7 @@ class _Look:
 
     def _refined(self, looked: Looked, picture: Picture) -> torch.Tensor:
         """The maps as they are, or after PAMR; the scores beside them stay those of the unrefined maps."""
-        if self._scorer.session.method is not None or not self._options.pamr:
-            return looked.maps  # other methods refine as they look
+        if not method_of(self._options).similarity or not self._options.pamr:
+            return looked.maps  # such methods refine as they look
         size = self._scorer.session.views.image_size
         return label_map(looked.maps, picture.pixels, refine="pamr", image_size=size).scores

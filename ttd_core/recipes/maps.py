@@ -7,7 +7,7 @@ are compared with it at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -35,6 +35,7 @@ class Looked:
         caption: h×w plain similarity to the caption, None without one.
         caption_map: h×w calibrated map of the caption where a caption can be judged alone (sigmoid), else None.
         image_scores: K scores of the pooled image embedding, read with the same calibration.
+        rivals: R scores of words of background on the scale of `image_scores`, None where a method has none.
     """
 
     maps: torch.Tensor
@@ -42,6 +43,7 @@ class Looked:
     caption: torch.Tensor | None
     caption_map: torch.Tensor | None
     image_scores: torch.Tensor
+    rivals: torch.Tensor | None = None
 
 
 @torch.inference_mode()
@@ -154,6 +156,14 @@ def strongest_of(values: torch.Tensor, owners: Sequence[int] | None) -> torch.Te
     index = torch.tensor(owners, device=values.device).view(1, -1, *[1] * (values.dim() - 2)).expand_as(own)
     best = own.new_empty(len(own), owners[-1] + 1, *own.shape[2:])
     return torch.cat([best.scatter_reduce(1, index, own, "amax", include_self=False), rest], dim=1)
+
+
+def owned(looked: Looked, owners: Sequence[int] | None) -> Looked:
+    """The maps of texts as those of their classes, each the highest of its texts'; see `strongest_of`."""
+    if owners is None:
+        return looked
+    maps = strongest_of(looked.maps[None], owners)[0]
+    return replace(looked, maps=maps, cosines=maps, image_scores=strongest_of(looked.image_scores[None], owners)[0])
 
 
 def picture_tensor(

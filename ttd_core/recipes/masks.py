@@ -136,7 +136,7 @@ class MaskAnswerer:
     def _selected(self, question: Question, picture: Picture, looked: Looked) -> TagResult:
         """Listed tags are kept, a caption's words where the scorer says so; classes in some methods where they win."""
         tags = self._tagger.scored(question, looked)
-        if question.sample.tags is None:
+        if question.sample.tags is None or method_of(self._options).selects:
             return tags
         known = set(question.known)
         if self._options.tags_file is not None:

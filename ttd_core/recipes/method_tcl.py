@@ -7,7 +7,7 @@ picture's own size. Class names go into the templates as they stand, and a class
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from ttd_core.ops.masks import Masks
 from ttd_core.ops.memory import memory_errors
 from ttd_core.ops.opencv_resize import resize_bilinear
 from ttd_core.ops.resize import resize_maps
-from ttd_core.recipes.maps import Looked
+from ttd_core.recipes.maps import Looked, owned
+from ttd_core.recipes.method_model import Asked
 from ttd_core.recipes.methods import setting, with_pamr
 from ttd_core.types import Picture
 
@@ -93,15 +94,17 @@ class TclMethod:
             rows.append(row)
         return torch.stack(rows) if rows else torch.zeros(0, self._width, device=self._device)
 
-    def look(self, picture: Picture, texts: torch.Tensor, caption: torch.Tensor | None) -> Looked:
-        """Maps at the size at which the picture is read, averaged over windows; PAMR where masks are made."""
-        pixels = resize_bilinear(picture.pixels, self._read_at(picture))
-        asked = texts if caption is None else torch.cat([texts, caption[None]])
-        with memory_errors(f"looking for {len(texts)} text(s) in {picture.name}", _HINT):
-            found = self._inference.scores(pixels, asked)
-        maps = found[: len(texts)]
-        own = None if caption is None else found[-1]
-        return Looked(maps, maps, own, own, maps.flatten(1).amax(1) if len(maps) else maps.new_zeros(0))
+    def look(self, pictures: Sequence[Picture], asked: Sequence[Asked]) -> Iterator[Looked]:
+        """Maps at the size at which a picture is read, averaged over windows; PAMR where masks are made."""
+        for picture, each in zip(pictures, asked, strict=True):
+            pixels = resize_bilinear(picture.pixels, self._read_at(picture))
+            texts = each.texts if each.caption is None else torch.cat([each.texts, each.caption[None]])
+            with memory_errors(f"looking for {len(each.texts)} text(s) in {picture.name}", _HINT):
+                found = self._inference.scores(pixels, texts)
+            maps = found[: len(each.texts)]
+            own = None if each.caption is None else found[-1]
+            scores = maps.flatten(1).amax(1) if len(maps) else maps.new_zeros(0)
+            yield owned(Looked(maps, maps, own, own, scores), each.owners)
 
     def masks(self, maps: torch.Tensor, picture: Picture, background: float) -> Masks:
         """Enlarge, compare with the constant, take the strongest: what `TclInference.label_map` does, to the bit."""
@@ -117,10 +120,14 @@ class TclMethod:
                 best = torch.maximum(best, strongest)
         return Masks(labels.cpu().numpy().astype(np.uint8 if len(maps) < 255 else np.uint16), maps)
 
-    def class_labels(self, picture: Picture, texts: torch.Tensor, background: float | None) -> np.ndarray:
-        """See `TclInference.label_map`; classes are gone through in blocks."""
-        with memory_errors(f"looking for {len(texts)} class(es) in {picture.name}", _HINT):
-            return self._inference.label_map(picture.pixels, texts, background)
+    def class_labels(self, picture: Picture, asked: Asked, background: float | None) -> np.ndarray:
+        """See `TclInference.label_map`; texts are gone through in blocks, and the strongest one's class wins."""
+        with memory_errors(f"looking for {len(asked.texts)} text(s) in {picture.name}", _HINT):
+            found = self._inference.label_map(picture.pixels, asked.texts, background)
+        owners = np.array(asked.classes, dtype=np.uint16)
+        table = owners if background is None else np.concatenate([[0], owners + 1]).astype(np.uint16)
+        labels: np.ndarray = table[found]
+        return labels
 
     def described(self) -> dict[str, Any]:
         """Size, windows, mixture and refinement."""

@@ -10,18 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from ttd_core.errors import UsageError
-from ttd_core.recipes.checks import MAX_SEED, adapter_named, finite, not_both, not_empty, positive, share, whole
-from ttd_core.recipes.methods import check_method
+from ttd_core.recipes.checks import MAX_SEED, adapter_named, not_both, not_empty, positive, whole
+from ttd_core.recipes.method_checks import check_background, check_method, check_selection
 from ttd_core.recipes.model_options import ModelOptions
 from ttd_core.text.prompts import template_set
 
 __all__ = ["CommonOptions", "DemoOptions", "MaskOptions", "ModelOptions", "TagOptions"]
 
 Candidates = Literal["words", "nouns", "phrases"]
-Selection = Literal["fixed", "relative", "top"]
+Selection = Literal["fixed", "relative", "range", "top", "auto"]
+Preset = Literal["voc", "coco", "stuff"]
 Calibration = Literal["sigmoid", "softmax", "minmax", "none"]
 Format = Literal["text", "tsv", "json", "jsonl"]
-PLAIN_SCORERS = ("pixel", "image", "text", "nouns")
+PLAIN_SCORERS = ("pixel", "image", "text", "tagclip", "nouns")
 
 
 def _how(default: Any) -> Any:
@@ -50,13 +51,15 @@ class CommonOptions:
         logit_scale: factor of the softmax calibration; None takes the model's own.
         kp_weight: share of the frozen CLIP's map in 0..1; None takes the method's own.
         window, stride: side of sliding windows and distance between them in pixels; None takes the method's own.
+        preset: published settings of TagCLIP and CLIP-ES, see `ttd_core.recipes.tagclip_presets`; None is `voc`.
         candidates: which words of a caption are candidates.
         stopwords: drop stop words before scoring.
         tagger: who finds the nouns: `builtin`, or `nltk` where its data is installed.
-        scorer: `pixel`, `image`, `text`, `nouns`, or `list:FILE` with ready-made tags.
+        scorer: `pixel`, `image`, `text`, `tagclip`, `nouns`, or `list:FILE` with ready-made tags.
         select: `fixed` keeps scores of at least `threshold`, `relative` those of at least `threshold` times the
-            caption's best, `top` the `threshold` best.
-        threshold: in 0..1; a whole number for `top`.
+            caption's best, `range` those above min + `threshold`·(max − min), `auto` the same over tags and words of
+            background together, `top` the `threshold` best. None is the method's own.
+        threshold: in 0..1; a whole number for `top`; None is the method's own.
         seed: of every random choice.
         batch_size: pictures per forward pass.
         format: shape of what is printed.
@@ -91,12 +94,13 @@ class CommonOptions:
     kp_weight: float | None = None
     window: int | None = None
     stride: int | None = None
+    preset: Preset | None = None
     candidates: Candidates = "words"
     stopwords: bool = True
     tagger: Literal["builtin", "nltk"] = "builtin"
     scorer: str = "pixel"
-    select: Selection = "fixed"
-    threshold: float = 0.5
+    select: Selection | None = None
+    threshold: float | None = None
     seed: int = 0
     batch_size: int = _how(8)
     format: Format = _how("text")
@@ -114,6 +118,7 @@ class CommonOptions:
         self._check_numbers()
         self._check_scorer()
         check_method(self, self._command)
+        check_selection(self)
 
     def _check_inputs(self) -> None:
         not_both("--input", self.input, "--image", self.image, "an input names its own pictures")
@@ -144,7 +149,6 @@ class CommonOptions:
             positive("--scales", scale)
             if scale > 16:
                 raise UsageError(f"--scales {scale:g} is too large, expected factors up to 16")
-        self._check_threshold()
         whole("--batch-size", self.batch_size, at_least=1)
         whole("--seed", self.seed, at_least=0, at_most=MAX_SEED)
         if self.image_size is not None:
@@ -162,19 +166,6 @@ class CommonOptions:
 
         if self.templates is not None:
             template_set(self.templates)
-
-    def _check_threshold(self) -> None:
-        if self.select == "top":
-            finite("--threshold", self.threshold)
-            if self.threshold < 1 or self.threshold != int(self.threshold):
-                raise UsageError(
-                    f"--threshold {self.threshold:g} does not go with --select top, which keeps a whole number of tags",
-                    hint="e.g. --select top --threshold 3",
-                )
-        elif self.select == "fixed" and self.calibration == "none":
-            finite("--threshold", self.threshold)  # plain cosines may be negative
-        else:
-            share("--threshold", self.threshold)
 
     def _check_scorer(self) -> None:
         kind, colon, path = self.scorer.partition(":")
@@ -253,7 +244,7 @@ class MaskOptions(PictureOptions):
 
     Args:
         crf: refine the maps with a dense CRF.
-        bg: constant background score in 0..1; None takes the method's own.
+        bg: constant background score in 0..1, in some methods also a power from 1 on; None takes the method's own.
         binary: also write one black-and-white PNG per tag.
         npz: also write the maps as `.npz`.
 
@@ -269,8 +260,7 @@ class MaskOptions(PictureOptions):
     def __post_init__(self) -> None:
         """Refuse contradictions."""
         super().__post_init__()
-        if self.bg is not None:
-            share("--bg", self.bg)
+        check_background(self)
         not_both("--pamr", self.pamr or None, "--crf", self.crf or None, "one refiner is applied")
 
 

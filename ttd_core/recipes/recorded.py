@@ -11,7 +11,7 @@ import ttd_core
 from ttd_core.config import changed_results, result_mapping, to_mapping
 from ttd_core.errors import UsageError, WeightsError
 from ttd_core.recipes.contents import by_content, file_digest, inputs_digest, local_weights
-from ttd_core.recipes.methods import background_of, pamr_of, with_pamr
+from ttd_core.recipes.methods import background_of, pamr_of, selection_of, selection_stated, with_pamr
 from ttd_core.recipes.options import CommonOptions, MaskOptions, PictureOptions
 from ttd_core.runs import RunDirectory, RunName, combined, digest_files, input_name, open_run, run_id
 
@@ -45,6 +45,7 @@ def run_name(options: CommonOptions) -> str:
 
 def _name(options: CommonOptions, content: CommonOptions, weights: dict[str, str], data: str | None) -> str:
     model = options.model
+    stated = replace(content, **selection_stated(content))
     return run_id(
         RunName(
             model=model.model,
@@ -57,7 +58,7 @@ def _name(options: CommonOptions, content: CommonOptions, weights: dict[str, str
             refiner=_refiner(options),
             adapter=PurePath(model.lora).stem if model.lora else None,
             bg=background_of(options) if isinstance(options, MaskOptions) else None,
-            other={key: value for key, value in changed_results(content).items() if key not in _NAMED},
+            other={key: value for key, value in changed_results(stated).items() if key not in _NAMED},
             weights_sha256=combined(weights.values()),
             data_sha256=data,
         )
@@ -99,6 +100,8 @@ def start_run(command: str, options: CommonOptions, command_line: str) -> RunDir
 
 def decided(options: CommonOptions) -> CommonOptions:
     """The same options with the method's own values where none are given, so that both spellings are one run."""
+    selection: dict[str, Any] = dict(zip(("select", "threshold"), selection_of(options), strict=True))
+    options = replace(options, **selection)
     if isinstance(options, MaskOptions):
         return replace(options, pamr=pamr_of(options), bg=background_of(options))
     return replace(options, pamr=pamr_of(options)) if isinstance(options, PictureOptions) else options

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from ttd_core.ops.calibrate import calibrate
-from ttd_core.ops.select import select
+from ttd_core.ops.select import chosen
 from ttd_core.ops.similarity import cell_to_pixel, cosine_scores, peaks
 from ttd_core.recipes.answering import load_pictures
 from ttd_core.recipes.candidates import picture_name, sample_candidates
 from ttd_core.recipes.maps import Looked, look
-from ttd_core.recipes.methods import scorer_of
+from ttd_core.recipes.method_model import Asked
+from ttd_core.recipes.methods import scorer_of, selection_of
 from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.results import Skipped, TagResult
 from ttd_core.recipes.session import Reading, Session, open_session
@@ -49,6 +50,12 @@ class Question:
     rivals: torch.Tensor
     caption: torch.Tensor | None
     picture: Picture | None
+
+    @property
+    def asked(self) -> Asked:
+        """The same for a method of `--method`."""
+        names = tuple(self.tags[i] for i in self.known)
+        return Asked(names, self.embeddings, self.caption, alone=self.sample.tags is not None)
 
 
 class Scorer:
@@ -132,9 +139,8 @@ class Scorer:
         if method is None:
             yield from self._look_together(questions)
             return
-        for question in questions:
-            assert question.picture is not None
-            yield method.look(question.picture, question.embeddings, question.caption)
+        pictures = [question.picture for question in questions if question.picture is not None]
+        yield from method.look(pictures, [question.asked for question in questions])
 
     def _look_together(self, questions: Sequence[Question]) -> list[Looked]:
         results: dict[int, Looked] = {}
@@ -214,7 +220,8 @@ class Scorer:
         kind = scorer_of(self._options)
         scores = self.scores(kind, question, looked)
         places = self._places(question, looked) if kind == "pixel" and looked is not None else []
-        return self._result(question, kind, scores.tolist(), self.keep(scores), places)
+        kept = self.keep(scores, None if looked is None else looked.rivals)
+        return self._result(question, kind, scores.tolist(), kept, places)
 
     def scores(self, kind: str, question: Question, looked: Looked | None) -> torch.Tensor:
         """Scores of the known candidates of one sample.
@@ -246,11 +253,9 @@ class Scorer:
             places.append((x, y, names[second] if second >= 0 else None))
         return places
 
-    def keep(self, scores: torch.Tensor) -> list[bool]:
-        """The selection rule of the options on K scores."""
-        options = self._options
-        kept: list[bool] = select(scores[None], options.select, options.threshold)[0].tolist()
-        return kept
+    def keep(self, scores: torch.Tensor, rivals: torch.Tensor | None = None) -> list[bool]:
+        """The selection rule of the options on K scores, and on R of words of background where a method has them."""
+        return chosen(scores, rivals, *selection_of(self._options))
 
     def _text_scores(self, question: Question) -> torch.Tensor:
         if question.caption is None:

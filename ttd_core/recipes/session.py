@@ -130,6 +130,14 @@ class Session:
             return self.method.embed(list(tags), self.templates)
         return self.bank.embed(list(tags), self.templates).to(self.device)
 
+    def embed_names(self, names: Sequence[str], tagging: Sequence[str] | None) -> torch.Tensor:
+        """The same where a method of two stages calls a class by another name when it tags; None for the same name."""
+        both = getattr(self.method, "embed_both", None)
+        if both is None or tagging is None:
+            return self.embed_tags(names)
+        embedded: torch.Tensor = both(list(names), list(tagging), self.templates)
+        return embedded
+
     def embed_captions(self, captions: Sequence[str]) -> torch.Tensor:
         """Encode captions without a template: B×D, like tags in all else."""
         if self.method is not None:
@@ -163,7 +171,7 @@ def open_session(
     info = backbone.info
     default_size = (info.mask_size if isinstance(options, MaskOptions) else None) or info.image_size
     alone = "sigmoid" if info.sigmoid_scale is not None else info.calibration
-    own = method_of(options).target is not None  # such maps are scores already
+    own = not method_of(options).similarity  # such maps are scores already
     rivals = RIVALS if options.calibration is None and alone == "softmax" and not own else ()
     session = Session(
         backbone=backbone,

@@ -102,9 +102,9 @@ class TagAnswerer:
                 return Skipped(sample.key, f"{sample.origin}: --scorer text needs a caption", "add a text")
             return None
         if sample.image is None:
-            if self._kind == "pixel":
+            if self._kind in ("pixel", "tagclip"):
                 return caption_candidates(sample, self._options)
-            return Skipped(sample.key, f"{sample.origin}: --scorer image needs a picture", "add an image")
+            return Skipped(sample.key, f"{sample.origin}: --scorer {self._kind} needs a picture", "add an image")
         return None
 
     def _model(self) -> Scorer:

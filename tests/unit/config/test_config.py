@@ -42,7 +42,7 @@ def test_a_file_of_another_command_is_refused(tmp_path: Path) -> None:
 
 def test_every_option_is_written_defaults_included() -> None:
     mapping = to_mapping(TagOptions(text="x"))
-    assert mapping["scales"] == [1.0] and mapping["threshold"] == 0.5 and mapping["model"]["model"] == "scenes"
+    assert mapping["scales"] == [1.0] and mapping["threshold"] is None and mapping["model"]["model"] == "scenes"
 
 
 def test_what_cannot_change_a_result_is_left_out_of_the_identity() -> None:

@@ -29,7 +29,7 @@ from ttd_core.recipes.evaluation.options import EvaluateOptions
 from ttd_core.recipes.evaluation.reading import Read, Reader
 from ttd_core.recipes.evaluation.summary import Row, Summary
 from ttd_core.recipes.evaluation.task import Example, Finish, Setting, percent
-from ttd_core.recipes.methods import method_of
+from ttd_core.recipes.methods import method_of, selection_of
 from ttd_core.recipes.results import SCORE_DIGITS
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ class ClassTask:
         classes = setting.benchmark.classes
         assert classes is not None  # data sets without classes do not offer this task
         self._classes = classes
-        self._texts = class_texts(classes, setting.options.class_names, method_of(setting.options).verbatim)
+        self._texts = class_texts(
+            classes, setting.options.class_names, method_of(setting.options).verbatim, setting.options.names
+        )
 
     def reader(self) -> Callable[[BenchmarkSample], Any]:
         """Picture and labels."""
@@ -114,9 +116,9 @@ def labels_row(sample: BenchmarkSample, truth: Truth) -> dict[str, Any]:
 def summary(rows: Iterable[Row], classes: ClassList, options: EvaluateOptions) -> Summary:
     """All figures of classification.
 
-    Kept are by `--select fixed` scores above the threshold, by `relative` those above min + threshold·(max - min) of
-    the picture, by `top` the highest; strictly above, as TagCLIP does. Finished answers with labels bring their own
-    decisions; scores beside them are ranked and decide nothing.
+    Kept are by `--select fixed` scores above the threshold, by `relative` and `range` those above
+    min + threshold·(max - min) of the picture, by `top` the highest; strictly above, as TagCLIP does. Finished answers
+    with labels bring their own decisions; scores beside them are ranked and decide nothing.
 
     Args:
         rows: `key`, `present`, perhaps `difficult`, and `scores` (C floats), `labels` or both.
@@ -142,7 +144,7 @@ def summary(rows: Iterable[Row], classes: ClassList, options: EvaluateOptions) -
         average = class_average_precisions(found.scores, truth, hidden)
         metrics["map"] = percent(float(average.mean()))
     if found.scores is not None and found.labels is None:
-        kept = binarise(found.scores, {"fixed": "absolute"}.get(options.select, options.select), options.threshold)
+        kept = kept_classes(found.scores, options)
     else:
         kept = label_matrix(found.labels or (), count)
     counts = count_labels(kept, truth, hidden)
@@ -159,6 +161,12 @@ def summary(rows: Iterable[Row], classes: ClassList, options: EvaluateOptions) -
             for key, tp, fp, fn in zip(found.keys, counts.image_tp, counts.image_fp, counts.image_fn, strict=True)
         },
     )
+
+
+def kept_classes(scores: np.ndarray, options: EvaluateOptions) -> np.ndarray:
+    """n×C bool: what the options keep of n×C float32 scores; see `summary`."""
+    rule, threshold = selection_of(options)
+    return binarise(scores, {"fixed": "absolute", "range": "relative"}.get(rule, rule), threshold)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ class MaskTask:
         classes = setting.benchmark.classes
         assert classes is not None  # data sets without classes do not offer this task
         self._classes = classes
-        self._texts: ClassTexts = class_texts(classes, setting.options.class_names, method_of(setting.options).verbatim)
+        options = setting.options
+        self._texts: ClassTexts = class_texts(classes, options.class_names, method_of(options).verbatim, options.names)
         self._figures = SegmentationFigures(classes, setting)
 
     def reader(self) -> Callable[[BenchmarkSample], Any]:

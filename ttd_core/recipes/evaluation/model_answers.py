@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +16,9 @@ from ttd_core.ops.masks import label_map
 from ttd_core.ops.resize import resize_maps
 from ttd_core.recipes.evaluation.class_texts import ClassTexts
 from ttd_core.recipes.evaluation.words import benchmark_sample
-from ttd_core.recipes.maps import look, strongest_of
+from ttd_core.recipes.maps import look
 from ttd_core.recipes.mask_maps import caption_mask_map, tag_mask_maps
+from ttd_core.recipes.method_model import Asked
 from ttd_core.recipes.methods import background_of, scorer_of, with_pamr
 from ttd_core.recipes.results import Skipped, TagResult
 from ttd_core.recipes.scoring import Question, Scorer
@@ -98,7 +98,7 @@ class ModelAnswers:
         session = self.scorer.session
         embeddings, rivals = self._embedded(texts)
         if session.method is not None:
-            return [_owned(session.method.look(each, embeddings, None), texts.owners) for each in pictures]
+            return list(session.method.look(pictures, [_asked(texts, embeddings)] * len(pictures)))
         count = len(pictures)
         return look(
             session,
@@ -120,13 +120,14 @@ class ModelAnswers:
             return [partial(self.label_map, *each, classes) for each in zip(pictures, seen, strict=True)]
         embeddings, _ = self._embedded(texts)
         background = self._background if classes.background else self._options.bg
-        # the arg-max of a class's strongest text is that of all texts
-        owners = np.array(texts.owners, dtype=np.uint16)
+        asked = _asked(texts, embeddings)
+        # the classes that were asked about, as those of the list
+        found = np.array(texts.targets or sorted(set(texts.owners)), dtype=np.uint16)
         if classes.background:
-            table = np.concatenate([[0], owners + 1]).astype(np.uint16)
+            table = np.concatenate([[0], found + 1]).astype(np.uint16)
         else:
-            table = owners if background is None else np.concatenate([[len(classes.names)], owners]).astype(np.uint16)
-        labels = [method.class_labels(each, embeddings, background) for each in pictures]
+            table = found if background is None else np.concatenate([[len(classes.names)], found]).astype(np.uint16)
+        labels = [method.class_labels(each, asked, background) for each in pictures]
         return [partial(table.__getitem__, each) for each in labels]
 
     def label_map(self, picture: Picture, looked: Looked, classes: ClassList) -> np.ndarray:
@@ -168,7 +169,7 @@ class ModelAnswers:
                     hint="name a model with an open vocabulary, e.g. --model ViT-B-16 --pretrained openai",
                 )
             rivals = rivals_of(texts.texts, session.alone_reading.rivals)
-            self._texts = session.embed_tags(texts.texts), session.embed_tags(rivals)
+            self._texts = session.embed_names(texts.texts, texts.tagging), session.embed_tags(rivals)
         return self._texts
 
     def _labels(self, maps: torch.Tensor, picture: Picture, background: float | None) -> np.ndarray:
@@ -177,11 +178,8 @@ class ModelAnswers:
         return label_map(maps, picture.pixels, background=background, refine=refine, image_size=size).labels
 
 
-def _owned(looked: Looked, owners: Sequence[int]) -> Looked:
-    """The maps of texts as those of their classes, each the highest of its texts'."""
-    maps = strongest_of(looked.maps[None], owners)[0]
-    scores = strongest_of(looked.image_scores[None], owners)[0]
-    return replace(looked, maps=maps, cosines=maps, image_scores=scores)
+def _asked(texts: ClassTexts, embeddings: torch.Tensor) -> Asked:
+    return Asked(texts.tagging or texts.texts, embeddings, owners=texts.owners, map_names=texts.texts)
 
 
 def enlarged(maps: torch.Tensor, size: tuple[int, int]) -> np.ndarray:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from ttd_core.errors import UsageError
-from ttd_core.recipes.checks import adapter_named, not_both, not_empty, share, whole
+from ttd_core.recipes.checks import adapter_named, not_both, not_empty, whole
+from ttd_core.recipes.method_checks import check_background
 from ttd_core.recipes.model_options import ModelOptions
-from ttd_core.recipes.options import Calibration, Candidates, CommonOptions, MaskOptions, Selection, TagOptions
+from ttd_core.recipes.options import Calibration, Candidates, CommonOptions, MaskOptions, Preset, Selection, TagOptions
 
 Task = Literal["tags", "text", "masks", "classification", "bias"]
 TASKS: tuple[str, ...] = ("tags", "text", "masks", "classification", "bias")
@@ -33,6 +34,8 @@ class EvaluateOptions:
         truth: a file with the true tags or labels, instead of the data set's own annotation.
         class_names: file with one line per class (background left out): the text or, separated by commas, the texts
             that stand for it; None prompts the data set's own names.
+        names: published system whose spellings are prompted, see `ttd_core.data.benchmarks.class_lists.names_for`; set
+            by published rows.
         unseen: classes a zero-shot method was not trained on, for seen, unseen and harmonic figures.
         difficult: VOC objects marked difficult count as `positive` (TagCLIP's label lists), `negative`, or not at all
             (`ignore`).
@@ -60,6 +63,7 @@ class EvaluateOptions:
     pred: str | None = None
     truth: str | None = None
     class_names: str | None = None
+    names: str | None = None
     unseen: tuple[str, ...] | None = None
     difficult: Literal["positive", "negative", "ignore"] = "positive"
     averaging: Literal["present", "truth", "zero"] = "present"
@@ -81,12 +85,13 @@ class EvaluateOptions:
     kp_weight: float | None = None
     window: int | None = None
     stride: int | None = None
+    preset: Preset | None = None
     candidates: Candidates = "words"
     stopwords: bool = True
     tagger: Literal["builtin", "nltk"] = "builtin"
     scorer: str = "pixel"
-    select: Selection = "fixed"
-    threshold: float = 0.5
+    select: Selection | None = None
+    threshold: float | None = None
     pamr: bool | None = None
     crf: bool = False
     bg: float | None = None
@@ -121,9 +126,8 @@ class EvaluateOptions:
             whole("--workers", self.workers, at_least=0)
         if self.shard is not None:
             parse_shard(self.shard)
-        if self.bg is not None:
-            share("--bg", self.bg)
         self.answers()
+        check_background(self)
 
     def answers(self, masks: bool = True) -> CommonOptions:
         """The settings of the model and of its reading, in the form every recipe takes.
@@ -150,8 +154,8 @@ class _Tags(TagOptions):
 
 _SHARED = (
     "limit", "model", "method", "image_size", "scales", "hflip", "templates", "calibration", "logit_scale", "kp_weight",
-    "window", "stride", "candidates", "stopwords", "tagger", "scorer", "select", "threshold", "seed", "batch_size",
-    "run_root",
+    "window", "stride", "preset", "candidates", "stopwords", "tagger", "scorer", "select", "threshold", "seed",
+    "batch_size", "run_root",
 )  # fmt: skip
 """Fields that `EvaluateOptions` and `CommonOptions` have in common."""
 

@@ -14,7 +14,7 @@ from ttd_core.drawing.report.contents import Example
 from ttd_core.errors import DataError
 from ttd_core.metrics.bias import SCORINGS
 from ttd_core.metrics.captions import MaskCounts
-from ttd_core.metrics.classification import binarise
+from ttd_core.recipes.evaluation.class_task import kept_classes
 from ttd_core.recipes.evaluation.mask_task import class_colours
 from ttd_core.recipes.evaluation.summary import Row, Summary
 from ttd_core.recipes.evaluation.tag_task import captioned_example
@@ -158,8 +158,7 @@ def label_remarks(row: Row, options: EvaluateOptions, classes: ClassList | None)
     if "labels" in row:  # finished answers bring their own decisions
         kept = set(row["labels"])
     else:
-        rule = {"fixed": "absolute"}.get(options.select, options.select)
-        kept = set(np.flatnonzero(binarise(np.array([scores], dtype=np.float32), rule, options.threshold)[0]).tolist())
+        kept = set(np.flatnonzero(kept_classes(np.array([scores], dtype=np.float32), options)[0]).tolist())
     decided = [(names[i].strip(), scores[i], i in kept, i in true) for i in range(len(names)) if i not in hidden]
     return _decisions(decided, "class", "classes")
 

@@ -10,6 +10,7 @@ import numpy as np
 from ttd_core.drawing.report.contents import Curve, ScoreHistogram
 from ttd_core.metrics.curves import precision_recall_curve, score_histogram
 from ttd_core.recipes.evaluation.summary import Summary
+from ttd_core.recipes.methods import selection_of
 
 if TYPE_CHECKING:
     from ttd_core.recipes.evaluation.options import EvaluateOptions
@@ -21,7 +22,8 @@ def histogram(options: EvaluateOptions, summary: Summary) -> ScoreHistogram | No
     if scores is None:
         return None
     found = score_histogram(scores[:, 0], scores[:, 1])
-    threshold = options.threshold if options.select == "fixed" and options.pred is None else None
+    rule, value = selection_of(options)
+    threshold = value if rule == "fixed" and options.pred is None else None
     return ScoreHistogram(found.edges, found.true, found.false, threshold)
 
 

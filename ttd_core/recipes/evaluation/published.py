@@ -211,7 +211,8 @@ def parse_row(text: str, name: str) -> PublishedRow:
 def row_options(row: PublishedRow) -> dict[str, Any]:
     """The fields of `EvaluateOptions` that a row sets, converted to their types (`model` to `ModelOptions`)."""
     chosen = evaluate_options(row)
-    return {name: getattr(chosen, name) for name in ("recipe", "task", "data", *row.options)}
+    own = ("recipe", "task", "data", *(["names"] if row.names else []), *row.options)
+    return {name: getattr(chosen, name) for name in own}
 
 
 def evaluate_options(row: PublishedRow) -> EvaluateOptions:
@@ -224,7 +225,9 @@ def evaluate_options(row: PublishedRow) -> EvaluateOptions:
     if foreign:
         raise UsageError(f"{row.name}: {foreign[0]} is not for `options`", hint=f"not there: {', '.join(_OWN)}")
     return from_mapping(
-        EvaluateOptions, {**row.options, "task": row.task, "data": row.data, "recipe": row.name}, row.name
+        EvaluateOptions,
+        {"names": row.names, **row.options, "task": row.task, "data": row.data, "recipe": row.name},
+        row.name,
     )
 
 

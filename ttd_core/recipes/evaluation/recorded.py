@@ -14,7 +14,7 @@ from ttd_core.config import changed_results, result_mapping, to_mapping
 from ttd_core.errors import DataError, RunError, UsageError, WeightsError
 from ttd_core.recipes.contents import by_content, local_weights
 from ttd_core.recipes.evaluation.options import EvaluateOptions, task_of
-from ttd_core.recipes.methods import method_of, with_pamr
+from ttd_core.recipes.methods import method_of, selection_of, selection_stated, with_pamr
 from ttd_core.recipes.model_options import ModelOptions
 from ttd_core.runs import RunDirectory, RunName, combined, digest_files, input_name, open_run, run_id
 from ttd_core.runs.found import read_manifest
@@ -59,13 +59,14 @@ def start_run(
     # other data of one's own under the same name are another evaluation, as other answers are
     own = samples_sha256 if os.path.exists(options.data or "") else None
     name = _name(options, content, weights, task, own)
+    selection: dict[str, Any] = dict(zip(("select", "threshold"), selection_of(content), strict=True))
     folder = Path(options.out) if options.out is not None else Path(options.run_root) / "evaluate" / name
     return open_run(
         Path(options.run_root),
         "evaluate",
         name,
         kept,
-        results=result_mapping(content),
+        results=result_mapping(replace(content, **selection)),
         inputs_sha256=samples_sha256,
         weights_sha256=combined(weights.values()) or digest_files(_shipped(options), WeightsError),
         overwrite=options.overwrite or _is_stale(folder, bool(options.expect)),
@@ -162,7 +163,8 @@ def _name(
     model = options.model
     bg = options.bg if task in _WITH_MASKS and options.pred is None else None
     named = _NAMED if bg is not None else _NAMED - {"bg"}
-    changed = {key: value for key, value in changed_results(content).items() if key not in named}
+    stated = replace(content, **selection_stated(content))
+    changed = {key: value for key, value in changed_results(stated).items() if key not in named}
     return run_id(
         RunName(
             model=model.model if options.pred is None else f"pred-{input_name(None, options.pred)}",

@@ -7,11 +7,12 @@ from typing import Any
 
 from ttd_core.errors import UsageError
 from ttd_core.recipes.evaluation.options import EvaluateOptions
-from ttd_core.recipes.methods import check_task
+from ttd_core.recipes.method_checks import check_task
+from ttd_core.recipes.methods import name_of
 
 _OF_MODELS = (
     "model", "method", "image_size", "scales", "hflip", "templates", "calibration", "logit_scale", "kp_weight",
-    "window", "stride", "pamr", "crf", "bg",
+    "window", "stride", "preset", "pamr", "crf", "bg",
 )  # fmt: skip
 """Fields that say how a model looks and is read."""
 
@@ -52,7 +53,12 @@ def refuse_unused(options: EvaluateOptions, task: str) -> None:
         UsageError: naming the option.
     """
     if options.pred is None and options.merge is None:
-        check_task(options.method, task)
+        check_task(name_of(options), task)
+    if options.select == "auto" and task == "classification":
+        raise UsageError(
+            "--select auto does not go with --task classification, which keeps the classes' scores alone",
+            hint="--select range",
+        )
     if options.recipe is not None or options.merge is not None:
         return
     unused = dict(_UNUSED.get(task, {}))
