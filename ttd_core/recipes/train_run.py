@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from ttd_core.atomic import make_folder
 from ttd_core.config import changed_results, result_mapping, to_mapping
 from ttd_core.recipes.train_options import METHODS, SCENES, TrainOptions, parts_that_count, with_manifest
+from ttd_core.recipes.train_source import pairs_digest, weights_digest
 from ttd_core.runs import RunDirectory, RunName, input_name, open_run, run_id
 
 if TYPE_CHECKING:
+    from ttd_core.data.kept import Kept
     from ttd_core.protocols import Reporter
     from ttd_core.training.distributed import Place, Processes
 
@@ -36,18 +38,19 @@ def run_training(options: TrainOptions, command_line: str, report: Reporter, pla
 
     Raises:
         RunError: the folder cannot be written or holds another training.
-        DataError: the manifest cannot be read.
+        DataError: the manifest or the list of pairs cannot be read.
+        WeightsError: a weights file is missing.
         UsageError: several processes are to train a method that knows one only.
     """
-    manifest_sha256 = None
+    kept = None
     if options.manifest is not None:
         from ttd_core.data.kept import open_kept
 
         kept = open_kept(Path(options.manifest))
-        options, manifest_sha256 = with_manifest(options, kept.data, kept.root), kept.sha256
+        options = with_manifest(options, kept.data, kept.root)
     if place is not None and place.count > 1:
-        return _train_together(options, command_line, report, place, manifest_sha256)
-    with _open(options, command_line, manifest_sha256) as run:
+        return _train_together(options, command_line, report, place, kept)
+    with _open(options, command_line, kept) as run:
         if run.status == "done":
             report.info(f"already done: {run.path} (--overwrite starts anew)")
             return _product(options, run.path)
@@ -61,23 +64,27 @@ def _adapt(options: TrainOptions, run: RunDirectory, report: Reporter, processes
     return (_train_tcl if options.method == "tcl" else _train_ttd)(options, run, report, processes)
 
 
-def _open(options: TrainOptions, command_line: str, manifest_sha256: str | None) -> RunDirectory:
+def _open(options: TrainOptions, command_line: str, pruned: Kept | None) -> RunDirectory:
     kept = to_mapping(replace(options, overwrite=False, resume=False))  # a repeated training must not erase itself
+    pairs, weights = pairs_digest(options, pruned), weights_digest(options)
     return open_run(
-        Path(options.run_root), "train", run_id(_name(options)), kept,
-        results=result_mapping(options) | parts_that_count(options), inputs_sha256=manifest_sha256,
+        Path(options.run_root), "train", run_id(_name(options, pairs if pruned is None else None, weights)), kept,
+        results=result_mapping(options) | parts_that_count(options), inputs_sha256=pairs, weights_sha256=weights,
         overwrite=options.overwrite, folder=None if options.out is None else Path(options.out),
         command_line=command_line,
     )  # fmt: skip
 
 
-def _name(options: TrainOptions) -> RunName:
+def _name(options: TrainOptions, pairs: str | None, weights: str | None) -> RunName:
     other = changed_results(options) | parts_that_count(options)
     if options.method == "clip":
         return RunName(model=options.method, data=options.data.replace(":", "-"), other=other)
     scenes = options.data == SCENES
     data = options.data.replace(":", "-") if scenes or "/" not in options.data else input_name(None, options.data)
-    return RunName(model=options.model, pretrained=options.pretrained, data=data, task=options.method, other=other)
+    return RunName(
+        model=options.model, pretrained=options.pretrained, data=data, task=options.method, other=other,
+        data_sha256=pairs, weights_sha256=weights,
+    )  # fmt: skip
 
 
 def _product(options: TrainOptions, folder: Path) -> Path:
@@ -179,7 +186,7 @@ def _train_tcl(options: TrainOptions, run: RunDirectory, report: Reporter, proce
 
 
 def _train_together(
-    options: TrainOptions, command_line: str, report: Reporter, place: Place, manifest_sha256: str | None
+    options: TrainOptions, command_line: str, report: Reporter, place: Place, kept: Kept | None
 ) -> Path:
     """The main process opens the run and tells the others where; they compute and write nothing."""
     import torch
@@ -195,7 +202,7 @@ def _train_together(
     cuda = options.device == "cuda" or (options.device == "auto" and torch.cuda.is_available())
     device = f"cuda:{place.local_rank}" if cuda else "cpu"
     if place.rank == 0:
-        with _open(options, command_line, manifest_sha256) as run, join(place, device) as processes:
+        with _open(options, command_line, kept) as run, join(place, device) as processes:
             processes.from_main((str(run.path), run.status == "done"))
             if run.status == "done":
                 report.info(f"already done: {run.path} (--overwrite starts anew)")

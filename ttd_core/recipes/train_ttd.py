@@ -33,11 +33,12 @@ from ttd_core.recipes.scenes_calibrate import calibrate_scenes
 from ttd_core.recipes.scenes_pairs import MOST_SCENES, kept_scenes, training_scenes
 from ttd_core.recipes.session import choose_device
 from ttd_core.recipes.train_options import SCENES, TrainOptions
+from ttd_core.recipes.train_source import open_source
 from ttd_core.recipes.train_ttd_data import Ahead, ScenePairs, TrainingPairs, to_input
 from ttd_core.recipes.train_ttd_guard import CollapseGuard
 from ttd_core.recipes.train_ttd_pictures import draw_maps, sample_maps
 from ttd_core.recipes.train_ttd_probe import CaptionWords, ScenesTruth, criterion_of, probe_of
-from ttd_core.recipes.train_ttd_shards import ShardPairs, open_source
+from ttd_core.recipes.train_ttd_shards import ShardPairs
 from ttd_core.scenes.captions import CaptionStyle
 from ttd_core.training.checkpoint import load_weights
 from ttd_core.training.distributed import Processes

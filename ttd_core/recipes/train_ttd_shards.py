@@ -7,7 +7,6 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -15,11 +14,9 @@ from PIL import Image
 from ttd_core.data.files import show
 from ttd_core.data.images import load_picture
 from ttd_core.data.kept import Kept
-from ttd_core.data.pair_sources import open_pairs
 from ttd_core.data.pairs import BAD_ROW, BadPair, Pair, PairShard, PairSource
 from ttd_core.errors import DataError, ImageError
 from ttd_core.protocols import Reporter
-from ttd_core.recipes.train_options import TrainOptions
 from ttd_core.recipes.train_ttd_data import PairBatch, order_of, places_of
 from ttd_core.training.share import Share
 
@@ -185,25 +182,6 @@ class ShardPairs:
                     captions.append(pair.caption)
         empty = np.empty((0, 3, self._side, self._side), dtype=np.uint8)
         return PairBatch(np.stack(pictures) if pictures else empty, tuple(captions))
-
-
-def open_source(options: TrainOptions, kept: Kept | None) -> PairSource:
-    """The pairs that the options, or what was pruned, name.
-
-    Raises:
-        UsageError: the data is unknown.
-        DataError: it is not there, or not what it should be.
-    """
-    root = None if options.root is None else Path(options.root)
-    try:
-        return open_pairs(options.data, root, options.columns if kept is None else kept.columns)
-    except DataError as error:
-        if kept is None or Path(options.data).is_absolute() or Path(options.data).exists():
-            raise
-        raise DataError(
-            f"{error.message}: {show(kept.folder)} was pruned from it",
-            "its path starts from the folder in which ttd preprocess was started: go there",
-        ) from error
 
 
 def _check_shards(source: PairSource, kept: Kept) -> None:
