@@ -35,12 +35,13 @@ import json
 import statistics
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from distillation.bench import Bench
 from distillation.rows import Row, collapse_rows, search_rows, table_rows
-from distillation.teachers import teacher_lines
+from distillation.teachers import spread_lines, teacher_lines
 
 from ttd_core.errors import TtdError
 from ttd_core.recipes.train_ttd_guard import CollapseGuard
@@ -166,7 +167,7 @@ def main() -> None:
     if args.collapse:
         collapse(bench)
     elif args.teachers:
-        for line in teacher_lines(bench):
+        for line in chain(spread_lines(bench), teacher_lines(bench)):
             print(line, flush=True)
     else:
         rows = search_rows() if args.search else table_rows()

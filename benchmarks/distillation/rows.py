@@ -53,6 +53,13 @@ def table_rows() -> list[Row]:
         Row("text encoder only, lr 1e-3", "towers", towers="text", lr=1e-3),
         Row("text encoder only, weight 1, mse", "chosen", {"distance": "mse", **BOTH}, towers="text", seeds=THREE),
         Row(
+            "text encoder only, weight 5, mse",
+            "chosen",
+            {"distance": "mse", "distill_weight": 5.0},
+            towers="text",
+            seeds=THREE,
+        ),
+        Row(
             "text encoder only, weight 5, caption's own sigmoid",
             "chosen",
             {"distill_weight": 5.0},
@@ -153,7 +160,7 @@ def _without_views() -> list[Row]:
         Row("text, views, mse, weight 5", "plain", {**VIEWS, **strong, **mse}, towers="text"),
         Row("text, views, mse, undecided 0.35", "plain", {**VIEWS, **BOTH, **mse}, {"undecided": 0.35}, towers="text"),
         Row("both encoders, own sigmoid, weight 5", "plain", strong, own),
-        Row("both encoders, own sigmoid, weight 0.2", "plain", {}, own),
+        Row("both encoders, mse", "plain", {**BOTH, **mse}),
     ]
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from distillation.bench import Bench
+from distillation.bench import Bench, look
 
 from ttd_core.methods.ttd.config import TtdConfig
 from ttd_core.methods.ttd.model import TtdTraining, map_reading
@@ -25,6 +25,26 @@ VIEWS: dict[str, tuple[tuple[float, ...], bool]] = {
     "96+128 mirrored": ((1.0, 4 / 3), True), "96+128+192 mirrored": ((1.0, 4 / 3, 2.0), True),
 }  # fmt: skip
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
+
+def spread_lines(bench: Bench, count: int = 200) -> Iterator[str]:
+    """Cosines of captions at all places, and of words at their best place: how far apart one sigmoid must reach."""
+    backbone = bench.base()
+    reading = map_reading(backbone.info)
+    (maps,) = look(backbone, [bench.val[:count]])
+    best: dict[bool, list[np.ndarray]] = {True: [], False: []}
+    for said in maps:
+        words = torch.from_numpy(said.words)
+        kept = _selected(words, reading, 0.5)[0]
+        for selected in (True, False):
+            best[selected].append(words[kept == selected].amax(dim=(1, 2)).numpy())
+    captions = np.concatenate([said.caption.ravel() for said in maps])
+    yield f"sigmoid({reading.sigmoid_scale:.1f} cos {reading.sigmoid_bias:+.1f}); 5, 50 and 95 % of cosines:"
+    for name, values in (
+        ("captions, all places", captions), ("selected words, best place", np.concatenate(best[True])),
+        ("rejected words, best place", np.concatenate(best[False])),
+    ):  # fmt: skip
+        yield f"{name}: " + ", ".join(f"{value:.2f}" for value in np.percentile(values, (5, 50, 95)))
 
 
 def teacher_lines(bench: Bench, count: int = 200) -> Iterator[str]:
