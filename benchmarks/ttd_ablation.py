@@ -6,6 +6,7 @@
     python benchmarks/ttd_ablation.py --teachers      # how good selection and targets are before any training
     python benchmarks/ttd_ablation.py --search        # settings beyond the table, judged on `scenes:val` alone
     python benchmarks/ttd_ablation.py --choose        # the best of them on all bases searched so far
+    python benchmarks/ttd_ablation.py --changes --rows chosen     # what rows of the table change, on all bases
     python benchmarks/ttd_ablation.py --collapse      # three trainings that the guard ends
 
 Every one of them takes another base, whose results are kept in a file of its own. The second base of the tables:
@@ -35,7 +36,7 @@ import json
 import statistics
 import sys
 import time
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ COLUMNS = (
     "fix", "P", "R", "cos", "hard fix", "hard cos", "image", "AUC", "point", "cap", "s-cap", "s-uni", "worst", "bias",
     "val", "scale", "s-fix", "s-hard",
 )  # fmt: skip
+CHANGED = ("fix", "hard fix", "s-cap", "s-uni", "cap", "AUC", "point", "cos", "hard cos", "image", "worst", "bias")
 JUDGED = ("v-fix", "v-hard", "v-cap", "v-uni", "v-AUC", "refit", "v-hard refit")
 BASE = "no training"
 Results = dict[str, Any]
@@ -89,6 +91,23 @@ def choose(searched: dict[str, Results]) -> str:
             rows.append(f"| {name} | {base} | {len(runs)} | {gains[0]:+.1f} | {gains[1]:+.1f} | {min(gains):+.1f} |")
         ranked.append((-min(least), name, rows))
     return "\n".join([*lines, *(line for _, _, rows in sorted(ranked) for line in rows)])
+
+
+def changes(measured: dict[str, Results], rows: list[Row]) -> str:
+    """Differences from the base: means over seeds, for the F1 with the least and the greatest."""
+    lines = ["| row | base | seeds | " + " | ".join(CHANGED) + " |", "|---" * (len(CHANGED) + 3) + "|"]
+    for row, (base, results) in product(rows, measured.items()):
+        if row.name not in results:
+            continue
+        start, runs = results[BASE]["0"]["figures"], [run["figures"] for run in results[row.name].values()]
+        cells = []
+        for column in CHANGED:
+            digits = 2 if column == "worst" else 1
+            gains = [run[column] - start[column] for run in runs]
+            spread = f" ({min(gains):+.1f} to {max(gains):+.1f})" if column in CHANGED[:2] and len(gains) > 1 else ""
+            cells.append(f"{statistics.mean(gains):+.{digits}f}{spread}")
+        lines.append(f"| {row.name} | {base} | {len(runs)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def collapse(bench: Bench) -> None:
@@ -147,6 +166,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--table", action="store_true", help="print what was measured, measure nothing")
     parser.add_argument("--search", action="store_true", help="the settings that were searched, on scenes:val")
     parser.add_argument("--choose", action="store_true", help="rank what was searched, on all bases together")
+    parser.add_argument("--changes", action="store_true", help="what rows changed, on all bases together")
     parser.add_argument("--teachers", action="store_true", help="quality of selection and targets, on scenes:val")
     parser.add_argument("--collapse", action="store_true", help="show the guard at work")
     return parser.parse_args()
@@ -157,6 +177,13 @@ def main() -> None:
     args = options()
     if args.choose:
         print(choose({file.stem: read(file) for file in sorted((args.runs / "search").glob("*.json"))}))
+        return
+    if args.changes:
+        print(
+            changes(
+                {file.stem: read(file) for file in sorted(args.runs.glob("*.json"))}, chosen(table_rows(), args.rows)
+            )
+        )
         return
     out = args.runs / ("search" if args.search else "") / f"{args.name}.json"
     results, columns = read(out), JUDGED if args.search else COLUMNS
