@@ -104,6 +104,15 @@ ClassNamesOption = Annotated[
         rich_help_panel=SCORE,
     ),
 ]
+NamesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--names",
+        metavar="SYSTEM",
+        help="Prompt the spellings of a published system: tagclip, tagclip-segmentation, reclip, trusty.",
+        rich_help_panel=SCORE,
+    ),
+]
 UnseenOption = Annotated[
     str | None,
     typer.Option(
@@ -181,6 +190,7 @@ def evaluate(
     list_: ListOption = False,
     expect: ExpectOption = None,
     class_names: ClassNamesOption = None,
+    names: NamesOption = None,
     unseen: UnseenOption = None,
     difficult: DifficultOption = "positive",
     averaging: AveragingOption = "present",

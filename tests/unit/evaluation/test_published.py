@@ -28,7 +28,8 @@ from ttd_core.recipes.evaluation.published import (
 )
 from ttd_core.recipes.evaluation.summary import METRICS
 from ttd_core.recipes.method_checks import check_task
-from ttd_core.recipes.methods import background_of, with_pamr
+from ttd_core.recipes.methods import background_of, selection_of, with_pamr
+from ttd_core.recipes.tagclip_presets import preset
 
 FOLDER = Path(ttd_core.__file__).parent / "published"
 ROWS = [published_row(name) for name in published_names()]
@@ -184,14 +185,31 @@ def test_rows_of_tcl_state_its_whole_inference(row: PublishedRow) -> None:
     check_task(options.method, row.task)
 
 
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.system == "tagclip" and row.method != "files"], ids=lambda row: row.name
+)
+def test_rows_of_tagclip_state_blocks_thresholds_and_names(row: PublishedRow) -> None:
+    options = EvaluateOptions(**row_options(row))
+    tags = row.task == "classification"
+    assert (options.method, options.names) == (
+        ("tagclip", "tagclip") if tags else ("tagclip+clip-es", "tagclip-segmentation")
+    )
+    check_task(options.method, row.task)
+    chosen = preset(options.preset)
+    tagging, mapping = chosen.tagging(12), chosen.mapping(12)
+    stuff, voc = "stuff" in row.name, "voc" in row.name
+    assert tagging.block_numbers(12) == (set(range(11)) if stuff else {8, 9, 10})
+    assert selection_of(options) == ("range", 0.1 if stuff else 0.5) and tagging.threshold == (0.1 if stuff else 0.5)
+    assert mapping.block_numbers(12) == set(range(4, 11 if voc else 12))
+    assert mapping.box_threshold == (0.4 if voc else 0.7)
+    assert len(chosen.rivals) == (0 if stuff else 25) and (chosen.map_rivals == ("background",)) == stuff
+    if not tags:
+        assert background_of(options) == 1.0 and options.templates == "origami"
+
+
 def test_what_this_release_cannot_compute_says_so() -> None:
     waiting = {row.name for row in ROWS if row.arrives is not None}
-    assert waiting == {
-        row.name
-        for row in ROWS
-        if row.system in ("reclip", "reclip++", "trusty")
-        or (row.system == "tagclip" and "pred" not in row.options)
-    }
+    assert waiting == {row.name for row in ROWS if row.system in ("reclip", "reclip++", "trusty")}
     assert {row.arrives for row in ROWS if row.arrives} == set(ARRIVALS)
 
 

@@ -33,7 +33,6 @@ SYSTEMS = {
 """Folder of rows -> what it is, in the order of lists."""
 
 ARRIVALS = {
-    "tagclip": "TagCLIP's tagger and its masks",
     "reclip": "ReCLIP's rectification and its students",
     "trusty": "ZegCLIP and the trusty token",
 }

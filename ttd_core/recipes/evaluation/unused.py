@@ -17,7 +17,7 @@ _OF_MODELS = (
 """Fields that say how a model looks and is read."""
 
 _OF_CAPTIONS = ("candidates", "stopwords", "tagger")
-_OF_CLASSES = ("class_names", "unseen", "averaging", "difficult")
+_OF_CLASSES = ("class_names", "names", "unseen", "averaging", "difficult")
 _OF_MASKS = ("pamr", "crf", "bg")
 
 
