@@ -63,6 +63,23 @@ def test_a_pass_shows_every_pair_once_in_an_order_of_its_own(kind: str, tmp_path
     assert sorted(seen[:10]) == sorted(seen[10:]) == sorted(set(seen)) and seen[:10] != seen[10:]
 
 
+def test_passes_over_archives_show_every_pair_once_with_its_own_picture(tmp_path: Path) -> None:
+    (tmp_path / "packed").mkdir()
+    for name, keys in enumerate((range(3), range(3, 4), range(4, 9))):
+        write_tar(tmp_path / f"{name}.tar", sample_members(keys))
+        write_tar(tmp_path / "packed" / f"{name}.tar.gz", sample_members(keys), "w:gz")
+    plain, packed = shards(tmp_path / "{0..2}.tar", batch=3), shards(tmp_path / "packed", batch=3)
+    orders = set()
+    for turn in range(4):
+        batches = [plain.share(3 * turn + step, Share()) for step in range(3)]
+        said = [caption for batch in batches for caption in batch.captions]
+        assert len(set(said)) == 9
+        orders.add(tuple(said))
+        for step, batch in enumerate(batches):
+            assert np.array_equal(batch.pictures, packed.share(3 * turn + step, Share()).pictures)
+    assert len(orders) == 4
+
+
 def test_another_seed_gives_other_batches_and_the_same_seed_the_same(tmp_path: Path) -> None:
     path = list_of_pairs(tmp_path, 12)
     first, again, other = (shards(path, seed=seed).share(1, Share()).captions for seed in (0, 0, 1))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from hashlib import sha256
+from itertools import accumulate
 
 import numpy as np
 from PIL import Image
@@ -15,6 +18,10 @@ from ttd_core.data.files import show
 from ttd_core.data.images import load_picture
 from ttd_core.data.kept import Kept
 from ttd_core.data.pairs import BAD_ROW, BadPair, Pair, PairShard, PairSource
+from ttd_core.data.placed_pairs import PlacedPair
+from ttd_core.data.rows import BadRow
+from ttd_core.data.shuffled_shards import Reference
+from ttd_core.data.webdataset import TarPairs
 from ttd_core.errors import DataError, ImageError
 from ttd_core.protocols import Reporter
 from ttd_core.recipes.train_ttd_data import PairBatch, order_of, places_of
@@ -29,8 +36,14 @@ NAMED_PICTURES = 20
 _SHARDS_IN_MEMORY = 2
 
 
+_Place = tuple[int, list[Reference], np.ndarray, int]
+"""Shard, its pairs, their order, and a place in it."""
+
+
 class ShardPairs:
-    """Pairs of shards, of which two at a time are in memory: passes go through the shards in a new order each.
+    """Pairs of shards, through which passes go in a new order each.
+
+    Two shards at a time are in memory: of plain archives their captions, of compressed ones the encoded pictures, too.
 
     Args:
         source: the shards.
@@ -51,7 +64,7 @@ class ShardPairs:
     ) -> None:  # fmt: skip
         self._source, self._kept, self._side, self._batch, self._seed = source, kept, side, batch, seed
         self._report, self._pool = report, ThreadPoolExecutor(workers)
-        self._cache: OrderedDict[int, list[Pair]] = OrderedDict()
+        self._cache: OrderedDict[int, list[Reference]] = OrderedDict()
         self._unusable: set[tuple[int, str]] = set()
         self._apart: dict[int, frozenset[str]] = {}
         if kept is not None:
@@ -63,6 +76,7 @@ class ShardPairs:
         apart = held.keys(min(HELD_OUT, total // 10))
         self._apart = {shard: frozenset(key for place, key in apart if place == shard) for shard, _ in apart}
         self._counts = [count - len(self._apart.get(shard, ())) for shard, count in enumerate(counts)]
+        self._ends = lru_cache(maxsize=4)(self._shard_ends)
         self._cache.clear()
         self.held_out = self._read_apart()
 
@@ -80,7 +94,8 @@ class ShardPairs:
     def _count(self, held: _Smallest) -> list[int]:
         """Pairs of each shard; of a pruned source the keys alone are read."""
         counts = []
-        for number, shard in enumerate(self._source.shards):
+        shards = self._source.shards
+        for number, shard in enumerate(self._report.track(shards, len(shards), "counting pairs")):
             keys = self._keys(shard)
             names = self._names(shard) if keys is None else sorted(keys)
             counts.append(len(names))
@@ -92,8 +107,8 @@ class ShardPairs:
         names: list[str] = []
         bad: Counter[str] = Counter()
         try:
-            for pair in self._source.read(shard):
-                if isinstance(pair, Pair):
+            for pair in self._read(shard):
+                if isinstance(pair, Reference):
                     names.append(pair.key)
                     continue
                 bad[pair.status if isinstance(pair, BadPair) else BAD_ROW] += 1
@@ -114,14 +129,18 @@ class ShardPairs:
             return None
         return self._kept.keys(shard.name) or frozenset()
 
-    def _pairs(self, number: int) -> Iterator[Pair]:
+    def _read(self, shard: PairShard) -> Iterator[Reference | BadRow]:
+        """The pairs of a shard, with pictures left in their archive where that can be."""
+        return self._source.places(shard) if isinstance(self._source, TarPairs) else self._source.read(shard)
+
+    def _pairs(self, number: int) -> Iterator[Reference]:
         shard = self._source.shards[number]
         keys, apart = self._keys(shard), self._apart.get(number, frozenset())
-        for pair in self._source.read(shard):
-            if isinstance(pair, Pair) and pair.key not in apart and (keys is None or pair.key in keys):
+        for pair in self._read(shard):
+            if isinstance(pair, Reference) and pair.key not in apart and (keys is None or pair.key in keys):
                 yield pair
 
-    def _shard(self, number: int) -> list[Pair]:
+    def _shard(self, number: int) -> list[Reference]:
         if number not in self._cache:
             pairs = list(self._pairs(number))
             if len(pairs) != self._counts[number]:
@@ -135,23 +154,26 @@ class ShardPairs:
         self._cache.move_to_end(number)
         return self._cache[number]
 
-    def _locate(self, place: int) -> tuple[int, list[Pair], np.ndarray, int]:
-        """Shard, its pairs, their order, and where in it the place lies."""
-        turn, rest = divmod(place, self.total)
-        for number in order_of(len(self._counts), self._seed, turn):
-            if rest < self._counts[number]:
-                order = order_of(self._counts[number], self._seed, turn, int(number))
-                return int(number), self._shard(int(number)), order, rest
-            rest -= self._counts[number]
-        raise AssertionError("a place lies in some shard")
+    def _shard_ends(self, turn: int) -> list[int]:
+        """Where the shards of a pass end, in its order."""
+        return list(accumulate(self._counts[number] for number in order_of(len(self._counts), self._seed, turn)))
 
-    def _picture(self, found: tuple[int, list[Pair], np.ndarray, int]) -> tuple[np.ndarray, str]:
+    def _locate(self, place: int) -> _Place:
+        """Where the pair of a place in the endless row lies."""
+        turn, rest = divmod(place, self.total)
+        ends = self._ends(turn)
+        position = bisect_right(ends, rest)
+        number = int(order_of(len(self._counts), self._seed, turn)[position])
+        order = order_of(self._counts[number], self._seed, turn, number)
+        return number, self._shard(number), order, rest - ends[position] + self._counts[number]
+
+    def _picture(self, found: _Place) -> tuple[np.ndarray, str]:
         """The pair of a place; where its picture cannot be used, the next one of the order takes its place."""
         number, pairs, order, first = found
         for step in range(len(order)):
             pair = pairs[int(order[(first + step) % len(order)])]
             try:
-                return square_picture(pair, self._side), pair.caption
+                return square_picture(_loaded(pair), self._side), pair.caption
             except ImageError as error:
                 self._tell_unusable((number, pair.key), error)
         raise DataError(f"{self._source.shards[number].name}: none of its pictures can be used")
@@ -172,16 +194,20 @@ class ShardPairs:
     def _read_apart(self) -> PairBatch:
         pictures, captions = [], []
         for number, names in sorted(self._apart.items()):
-            for pair in self._source.read(self._source.shards[number]):
-                if isinstance(pair, Pair) and pair.key in names:
+            for pair in self._read(self._source.shards[number]):
+                if isinstance(pair, Reference) and pair.key in names:
                     try:
-                        pictures.append(square_picture(pair, self._side))
+                        pictures.append(square_picture(_loaded(pair), self._side))
                     except ImageError as error:
                         self._tell_unusable((number, pair.key), error)
                         continue
                     captions.append(pair.caption)
         empty = np.empty((0, 3, self._side, self._side), dtype=np.uint8)
         return PairBatch(np.stack(pictures) if pictures else empty, tuple(captions))
+
+
+def _loaded(pair: Reference) -> Pair:
+    return pair.load() if isinstance(pair, PlacedPair) else pair
 
 
 def _check_shards(source: PairSource, kept: Kept) -> None:
