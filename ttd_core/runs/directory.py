@@ -21,7 +21,16 @@ from typing import IO, Any, Literal
 from ttd_core.atomic import make_folder, write_error, write_text
 from ttd_core.config import canonical_json
 from ttd_core.errors import RunError
-from ttd_core.runs.found import BEGUN, MANIFEST, begun, is_product, read_manifest, refuse_other, remove_run
+from ttd_core.runs.found import (
+    BEGUN,
+    MANIFEST,
+    begun,
+    is_product,
+    left_nothing,
+    read_manifest,
+    refuse_other,
+    remove_run,
+)
 from ttd_core.runs.index import Index
 from ttd_core.runs.lock import lock_folder
 from ttd_core.runs.manifest import now, provenance
@@ -203,7 +212,7 @@ def open_run(
     folder: Path | None = None,
     command_line: str = "",
 ) -> RunDirectory:
-    """Begin a run, or take up the one of the same name.
+    """Begin a run, or take up the one of the same name. Another one that failed with nothing to show makes way.
 
     Args:
         root: where runs are kept.
@@ -237,7 +246,13 @@ def open_run(
             remove_run(path, found["command"])
             found = None
         if found is not None:
-            refuse_other(path, found, command, identity)
+            try:
+                refuse_other(path, found, command, identity)
+            except RunError:
+                if not left_nothing(path, found):
+                    raise
+                remove_run(path, found["command"])
+                found = None
         manifest = found if found is not None else {
             "command": command, "run_id": run_id, "status": "running", "counts": {}, **identity, "started": now(),
         }  # fmt: skip

@@ -92,6 +92,13 @@ def _short(digest: object) -> str:
     return str(digest)[:12] if digest else "none"
 
 
+def left_nothing(path: Path, found: Mapping[str, Any]) -> bool:
+    """Whether a run failed before it had anything to show, e.g. at a wrong option: nobody needs it any more."""
+    if found.get("status") != "failed" or any(read_lines(path / f"{found['command']}.jsonl")):
+        return False
+    return not any((path / name).exists() for name in begun(path))
+
+
 def is_product(relative: str) -> bool:
     """Whether a path, `/` between its parts, stays below a folder it is joined to."""
     pure = PurePosixPath(relative)
