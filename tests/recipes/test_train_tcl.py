@@ -19,6 +19,7 @@ from tests.support.tiny_pairs import sample_members, write_tar
 from tests.support.tiny_tcl import tiny_masker_state_dict
 from ttd_core.clip.load import load_backbone
 from ttd_core.errors import RunError, UsageError
+from ttd_core.methods.tcl.training import LOG_SCALE, TclTraining
 from ttd_core.recipes.train_options import TrainOptions
 from ttd_core.recipes.train_run import run_training
 from ttd_core.recipes.train_tcl import train_tcl
@@ -84,7 +85,19 @@ def test_training_goes_on_from_weights_of_its_own_with_pamr_kernels_among_them(t
     save_file(tensors, tmp_path / "full.safetensors")
     again = options(tmp_path, model="tcl", weights=str(tmp_path / "full.safetensors"), activation=None)
     second = train_tcl(again, tmp_path / "second", ListReporter())
-    assert second.before["held_tv_img"] == pytest.approx(first.after["held_tv_img"], rel=1e-3)
+    # the scales of the contrasts go on, too
+    for name in ("held_tv_img", "held_tclf", "held_tcli"):
+        assert second.before[name] == pytest.approx(first.after[name], rel=1e-4)
+
+
+def test_scales_of_the_contrasts_start_anew_where_a_checkpoint_has_none_or_broken_ones(tmp_path: Path) -> None:
+    tensors = tiny_masker_state_dict(0)
+    kept, broken = "tclf_loss.logit_scale", "tcli_loss.logit_scale"
+    save_file(tensors | {broken: torch.tensor(float("nan"))}, tmp_path / "broken.safetensors")
+    network = trained(tmp_path / "broken.safetensors", pretrained=tiny_clip_file())
+    training = TclTraining(network)
+    assert training.tclf_log_scale.item() == tensors[kept].item() != pytest.approx(LOG_SCALE, abs=1e-4)
+    assert training.tcli_log_scale.item() == pytest.approx(LOG_SCALE)
 
 
 def test_the_block_moves_in_the_second_stage_alone(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ h×w patch grid, u×v = 4h×4w mask grid.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -146,10 +146,19 @@ class TclBackbone(nn.Module):
         masker: the learned part.
         info: what the backbone says about itself.
         reporter: hears of texts that had to be cut.
+        log_scales: see `TclNetwork`.
     """
 
-    def __init__(self, network: Any, masker: Masker, info: ModelInfo, reporter: Reporter | None = None) -> None:
+    def __init__(
+        self,
+        network: Any,
+        masker: Masker,
+        info: ModelInfo,
+        reporter: Reporter | None = None,
+        log_scales: Mapping[str, float] | None = None,
+    ) -> None:
         super().__init__()
+        self.log_scales = dict(log_scales or {})
         self.network: Any = network
         self.masker = masker
         self.info = info

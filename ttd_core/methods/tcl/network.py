@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -40,6 +40,11 @@ class TclNetwork(Protocol):
     @property
     def masker(self) -> LearnedMasker:
         """The learned part."""
+        ...
+
+    @property
+    def log_scales(self) -> Mapping[str, float]:
+        """Logarithms of the scales of the contrasts `tclf` and `tcli`, as far as an earlier training left them."""
         ...
 
     def masker_embedding(self, images: torch.Tensor) -> torch.Tensor:

@@ -88,12 +88,13 @@ class ScenesTcl(nn.Module):
         self.arch = base.arch
         self.tokenizer = base.tokenizer
         self.info = info
+        self.log_scales: dict[str, float] = {}  # its files leave them out
         self.visual = base.visual.requires_grad_(False)
         self.text = base.text.requires_grad_(False)
-        own = base.info
-        start = (own.sigmoid_scale, own.sigmoid_bias)
-        scale, bias = (SCALE, BIAS) if None in start else start
-        self.masker = masker or ScenesMasker(base.visual, scale or SCALE, bias or BIAS)
+        scale, bias = base.info.sigmoid_scale, base.info.sigmoid_bias
+        if scale is None or bias is None:
+            scale, bias = SCALE, BIAS
+        self.masker = masker or ScenesMasker(base.visual, scale, bias)
         self.eval()
 
     def train(self, mode: bool = True) -> ScenesTcl:

@@ -23,6 +23,9 @@ from ttd_core.methods.tcl.losses import (
 )
 from ttd_core.methods.tcl.network import TclNetwork
 
+LOG_SCALE = math.log(1 / 0.07)
+"""Where the logarithms of both contrasts' scales start."""
+
 
 @dataclass(frozen=True)
 class PartScores:
@@ -46,7 +49,7 @@ class TclTraining(nn.Module):
     Everything outside the masker is frozen and stays in evaluation mode.
 
     Args:
-        network: a frozen CLIP with a masker.
+        network: a frozen CLIP with a masker; one that was trained before goes on with its scales of the contrasts.
         config: weights of the losses.
         at_once: mask values in memory at once, see `pair_scores`.
     """
@@ -57,8 +60,9 @@ class TclTraining(nn.Module):
         self.network: Any = held
         self.config = config or TclConfig()
         self.at_once = at_once
-        self.tclf_log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-        self.tcli_log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.tclf_log_scale, self.tcli_log_scale = (
+            nn.Parameter(torch.tensor(network.log_scales.get(name, LOG_SCALE))) for name in ("tclf", "tcli")
+        )
         held.requires_grad_(False)
         held.masker.requires_grad_(True)
         self.train_block(False)

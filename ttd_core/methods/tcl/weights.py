@@ -85,7 +85,7 @@ def load_tcl_backbone(spec: ModelSpec, device: torch.device, reporter: Reporter)
         normalise_templates=False,
         cell=base.network.visual.patch_size[0] // 4,
     )
-    backbone = TclBackbone(network, masker, info, reporter)
+    backbone = TclBackbone(network, masker, info, reporter, _log_scales(checkpoint))
     return backbone.eval().requires_grad_(False).to(device)
 
 
@@ -117,6 +117,13 @@ def fill_masker(masker: Masker, checkpoint: Checkpoint, depth: int, reporter: Re
     if extra:
         reporter.warning(f"{checkpoint.path}: left out tensors that tcl does not have: {summary(extra)}")
     masker.load_state_dict({ours: found[theirs].to(torch.float32) for theirs, ours in table.items()})
+
+
+def _log_scales(checkpoint: Checkpoint) -> dict[str, float]:
+    """What only further training asks for, so files without them, or with broken ones, are as good."""
+    names = {name: f"{name}_loss.logit_scale" for name in ("tclf", "tcli")}
+    held = {name: checkpoint.tensors[key] for name, key in names.items() if key in checkpoint.tensors}
+    return {name: value.item() for name, value in held.items() if value.numel() == 1 and bool(value.isfinite().all())}
 
 
 def convert_checkpoint(source: Path, target: Path) -> list[str]:
