@@ -84,14 +84,7 @@ def open_kept(folder: Path) -> Kept:
     """
     path = folder / MANIFEST
     if not path.exists():
-        begun = (folder / "run.yaml").exists()
-        what = f"the run has not ended: there is no {MANIFEST}" if begun else "holds no run of ttd prune"
-        hint = (
-            f"ttd prune --config {show(folder / 'run.yaml')}"
-            if begun
-            else "--manifest takes a folder like runs/prune/RUN"
-        )
-        raise DataError(f"{show(folder)}: {what if folder.is_dir() else 'no such folder'}", hint)
+        raise _no_manifest(folder)
     with open_regular(path) as stream:
         text = stream.read()
     try:
@@ -110,6 +103,20 @@ def open_kept(folder: Path) -> Kept:
         shards,
         digest,
     )
+
+
+def _no_manifest(folder: Path) -> DataError:
+    shown = show(folder)
+    if not folder.is_dir():
+        return DataError(f"{shown}: no such folder", "--manifest takes a folder like runs/prune/RUN")
+    if (folder / "preprocess.jsonl").exists():
+        return DataError(
+            f"{shown}: is a run of ttd preprocess", f"prune it first: ttd prune --scores {shown} --keep 0.7"
+        )
+    if (folder / "run.yaml").exists():
+        hint = f"ttd prune --config {show(folder / 'run.yaml')}"
+        return DataError(f"{shown}: the run has not ended: there is no {MANIFEST}", hint)
+    return DataError(f"{shown}: holds no run of ttd prune", "--manifest takes a folder like runs/prune/RUN")
 
 
 def _checked(found: object, path: Path) -> dict[str, Any]:

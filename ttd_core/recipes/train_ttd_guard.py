@@ -108,8 +108,8 @@ class CollapseGuard:
             return f"the pictures of a batch are all alike (they differ by {abs(means['variety']):.4f})"
         if self._check_pairs and means.get("match", 1.0) < limits.match:
             return (
-                f"captions do not belong to their pictures: the model likes a picture's own caption better than "
-                f"{means['match']:.0%} of the others, chance is 50%"
+                f"captions do not belong to their pictures, or the model knows neither: it likes a picture's own "
+                f"caption better than {means['match']:.0%} of the others, chance is 50%"
             )
         return self._judge_maps(means, "the last batches")
 

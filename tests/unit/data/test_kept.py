@@ -63,6 +63,14 @@ def test_other_manifests_are_refused(tmp_path: Path, changes: dict[str, Any], me
         open_kept(kept_run(tmp_path, **changes))
 
 
+def test_a_run_of_scores_is_refused_with_what_comes_next(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("command: preprocess\n")
+    (tmp_path / "preprocess.jsonl").write_text("")
+    with pytest.raises(DataError, match="is a run of ttd preprocess") as caught:
+        open_kept(tmp_path)
+    assert caught.value.hint is not None and f"ttd prune --scores {tmp_path}" in caught.value.hint
+
+
 def test_a_run_that_has_not_ended_is_refused_with_the_way_on(tmp_path: Path) -> None:
     (kept_run(tmp_path) / "prune.json").unlink()
     with pytest.raises(DataError, match="holds no run of ttd prune"):

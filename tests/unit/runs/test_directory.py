@@ -115,24 +115,6 @@ def test_a_run_of_that_name_with_other_content_is_refused_and_both_shown(
     assert "--overwrite" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("left", ["nothing", "product", "row"])
-def test_a_run_that_failed_with_nothing_to_show_makes_way_for_another(tmp_path: Path, left: str) -> None:
-    with pytest.raises(RunError, match="wrong option"), begin(tmp_path) as run:
-        if left == "product":
-            run.product("masks/a.png").write_bytes(b"png")
-        elif left == "row":
-            run.record("a", {})
-        else:
-            run.product("masks/a.png")
-        raise RunError("wrong option")
-    if left == "nothing":
-        begin(tmp_path, options={**OPTIONS, "seed": 4}).__exit__(None, None, None)
-        assert manifest(tmp_path)["options"]["seed"] == 4
-        return
-    with pytest.raises(RunError, match="seed: 3 there, 4 now"):
-        begin(tmp_path, options={**OPTIONS, "seed": 4})
-
-
 def test_options_that_change_no_result_do_not_matter(tmp_path: Path) -> None:
     with begin(tmp_path, results={"seed": 3}) as run:
         run.record("a", {})
