@@ -23,6 +23,7 @@ from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.recorded import start_run
 from ttd_core.recipes.results import Skipped
 from ttd_core.recipes.samples import check_files, samples_of
+from ttd_core.recipes.tag_file import write_tag_file
 from ttd_core.runs import RunDirectory
 
 Chosen = TypeVar("Chosen", bound=CommonOptions)
@@ -31,7 +32,7 @@ Recipe = Callable[[Any, Iterator[Any], Output, Any, "Path | None"], Iterator[Any
 
 def takes_many(options: CommonOptions) -> bool:
     """Whether a call may have several inputs; decided by its options, not by how many there turn out to be."""
-    return options.input is not None or options.text == "-" or not options.source
+    return options.input is not None or options.data is not None or options.text == "-" or not options.source
 
 
 def answer(
@@ -69,6 +70,7 @@ def answer(
             output.detail(f"run {run.path}")
             if run.status == "done" and not reads_stdin(options):
                 _replay(options, output, run, single=not many)
+                _write_tag_file(options, output, run)
                 return
             if run.resumed and run.status != "done":
                 output.info(f"going on with {run.path}: {run.done} done before")
@@ -84,6 +86,7 @@ def answer(
         if run is not None:
             run.finish("failed" if _failed(options, counts) else "done", counts)
             output.info(f"{_counted(counts)}: {run.path}{_spelled(folders)}")
+            _write_tag_file(options, output, run)
         elif counts["skipped"]:
             output.info(_counted(counts))
         if _failed(options, counts):
@@ -121,6 +124,12 @@ def _work(
         folders.update(name.split("/")[0] for name in row.get("files", {}).values() if "/" in name)
         output.result(_printed(row, run))
     return counts, folders
+
+
+def _write_tag_file(options: CommonOptions, output: Output, run: RunDirectory) -> None:
+    if options.tag_file is not None:
+        count = write_tag_file(Path(options.tag_file), run.outcomes())
+        output.info(f"{count} lines: {options.tag_file}")
 
 
 def _failed(options: CommonOptions, counts: dict[str, int]) -> bool:

@@ -53,7 +53,31 @@ TagOption = Annotated[
 ]
 TagsFileOption = Annotated[
     str | None,
-    typer.Option("--tags-file", metavar="FILE", help="Candidates for all inputs, one per line.", rich_help_panel=INPUT),
+    typer.Option(
+        "--tags-file",
+        metavar="FILE",
+        help="Candidates for all inputs, one per line; or each picture's tags, as ttd tags --format jsonl prints them.",
+        rich_help_panel=INPUT,
+    ),
+]
+ClassesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="FILE",
+        help="Classes for all inputs, one per line, with synonyms as dog: dog, puppy.",
+        rich_help_panel=INPUT,
+    ),
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="NAME", help="The pictures and classes of a data set of ttd evaluate.", rich_help_panel=INPUT
+    ),
+]
+RootOption = Annotated[
+    str | None,
+    typer.Option("--root", metavar="FOLDER", help="Folder of the data set.", rich_help_panel=INPUT),
 ]
 InputOption = Annotated[
     str | None,

@@ -52,7 +52,8 @@ def by_content(options: CommonOptions, weights: dict[str, str]) -> CommonOptions
     return replace(
         options,
         model=replace(options.model, **changes),
-        tags_file=None if options.tags_file is None else f"sha256:{_digest(options.tags_file, DataError)}",
+        tags_file=_by_content(options.tags_file),
+        classes=_by_content(options.classes),
         scorer=f"list:sha256:{_digest(listed, DataError)}" if listed and not kind else options.scorer,
     )
 
@@ -83,14 +84,15 @@ def inputs_digest(options: CommonOptions, content: str | None) -> str | None:
         DataError: the list or folder as a whole is no good.
     """
     looks = isinstance(options, PictureOptions) or options.scorer in ("pixel", "image", "tagclip")
-    if options.input is None or options.input == "-" or (content is not None and not looks):
+    whole = options.input is None and options.data is None
+    if whole or options.input == "-" or (content is not None and not looks):
         return content
     digest = hashlib.sha256((content or "folder").encode())
     for row in samples_of(options):
         if not isinstance(row, Sample):
             digest.update(b"bad\n")
             continue
-        if row.image is None or row.image == Path(options.input):
+        if row.image is None or (options.input is not None and row.image == Path(options.input)):
             break
         digest.update(sample_digest(row).encode())
     return digest.hexdigest()
@@ -105,6 +107,13 @@ def sample_digest(sample: Sample) -> str:
             state = found.st_size, found.st_mtime_ns
     content = repr((sample.key, sample.caption, sample.tags, state))
     return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _by_content(path: str | None) -> str | None:
+    """A list's digest in place of its path; of a run its tags count."""
+    if path is None:
+        return None
+    return f"sha256:{_digest(os.path.join(path, 'tags.jsonl') if os.path.isdir(path) else path, DataError)}"
 
 
 def _digest(path: str, error: type[TtdError]) -> str:

@@ -17,6 +17,7 @@ from ttd_core.drawing.overlay import caption_overlay, overlay
 from ttd_core.ops.masks import label_map
 from ttd_core.ops.regions import area_shares, bounding_box
 from ttd_core.recipes.answering import answers
+from ttd_core.recipes.listed import has_classes
 from ttd_core.recipes.mask_maps import caption_mask_map, tag_mask_maps
 from ttd_core.recipes.methods import background_of, method_of, with_pamr
 from ttd_core.recipes.options import MaskOptions
@@ -45,8 +46,8 @@ def run_masks(
     """Make the masks of every row, in input order, and write them into the run.
 
     Which tags get a mask: the tags listed for a picture (`--tags`, a row's own) all do, since the user says they are
-    there; the words of a caption and the classes of `--tags-file` only where the scorer selects them. Where the method
-    has all classes compete for every pixel, as published systems do, those of `--tags-file` that win one have a mask.
+    there; the words of a caption and the classes of a list only where the scorer selects them. Where the method has
+    all classes compete for every pixel, as published systems do, those of a list that win one have a mask.
 
     Args:
         options: the settings.
@@ -139,7 +140,7 @@ class MaskAnswerer:
         if question.sample.tags is None or method_of(self._options).selects:
             return tags
         known = set(question.known)
-        if self._options.tags_file is not None:
+        if has_classes(self._options):
             if not method_of(self._options).classes_compete:
                 return tags
             won = np.unique(self._decided(looked.maps, picture).labels)
@@ -149,7 +150,7 @@ class MaskAnswerer:
 
     def _label_numbers(self, question: Question, kept: Sequence[int]) -> list[int]:
         """Labels 1..K in the order of the tags; with a class list a tag's line number, the same for every picture."""
-        if self._options.tags_file is not None:
+        if has_classes(self._options):
             return [question.known[k] + 1 for k in kept]
         return list(range(1, len(kept) + 1))
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from ttd_core.errors import UsageError
-from ttd_core.recipes.checks import MAX_SEED, adapter_named, not_both, not_empty, positive, whole
+from ttd_core.recipes.checks import MAX_SEED, adapter_named, not_both, positive, whole
+from ttd_core.recipes.input_checks import check_inputs
 from ttd_core.recipes.method_checks import check_background, check_method, check_selection
 from ttd_core.recipes.model_options import ModelOptions
 from ttd_core.text.prompts import template_set
@@ -37,7 +38,10 @@ class CommonOptions:
         image: one picture.
         text: its caption; `-` reads captions from standard input, one per line.
         tags: the user's own candidates, in order; they replace those of the caption.
-        tags_file: candidates for every input, one per line.
+        tags_file: candidates for every input, one per line; or tags of each picture (`tags.jsonl`).
+        classes: classes for every input, one per line, with synonyms as `dog: dog, puppy`.
+        data: pictures of this data set of `ttd evaluate`, asked about its classes.
+        root: its folder.
         input: a list file (jsonl, tsv, csv, parquet), a folder of pictures, or `-` for JSON Lines on standard input.
         image_column, text_column, tags_column, id_column: the list's columns or JSON keys; None takes the usual names.
         limit: stop after this many inputs; None takes all.
@@ -77,6 +81,9 @@ class CommonOptions:
     text: str | None = None
     tags: tuple[str, ...] | None = None
     tags_file: str | None = None
+    classes: str | None = None
+    data: str | None = None
+    root: str | None = _how(None)
     input: str | None = _how(None)
     image_column: str | None = None
     text_column: str | None = None
@@ -114,33 +121,11 @@ class CommonOptions:
 
     def __post_init__(self) -> None:
         """Refuse contradictions and values out of range."""
-        self._check_inputs()
+        check_inputs(self)
         self._check_numbers()
         self._check_scorer()
         check_method(self, self._command)
         check_selection(self)
-
-    def _check_inputs(self) -> None:
-        not_both("--input", self.input, "--image", self.image, "an input names its own pictures")
-        not_both("--input", self.input, "--text", self.text, "an input holds its own captions")
-        not_both("--tags", self.tags, "--tags-file", self.tags_file, "both list the candidates")
-        for role in ("image", "text", "tags", "id"):
-            self._check_column(f"--{role}-column", getattr(self, f"{role}_column"))
-        if self.save is False and self.out is not None:
-            raise UsageError("--no-save and --out contradict each other", hint="leave one of them out")
-        for flag, value in (("--image", self.image), ("--input", self.input), ("--tags-file", self.tags_file)):
-            not_empty(flag, value, "a file")
-        for flag, value in (("--out", self.out), ("--run-root", self.run_root)):
-            not_empty(flag, value, "a folder")
-        if self.image == "-":
-            raise UsageError("--image - is not supported", hint="pass a path, or JSON Lines with --input -")
-        if self.tags is not None and not any(tag.strip() for tag in self.tags):
-            raise UsageError("--tags is empty", hint='list words or phrases: --tags "umbrella,red ball"')
-
-    def _check_column(self, flag: str, name: str | None) -> None:
-        not_empty(flag, name, "a column of the list")
-        if name is not None and self.input is None:
-            raise UsageError(f"{flag} names a column of --input, which is missing", hint=f"add a list, or drop {flag}")
 
     def _check_numbers(self) -> None:
         if not self.scales:
@@ -180,7 +165,17 @@ class CommonOptions:
     @property
     def source(self) -> bool:
         """Whether any input is named at all."""
-        return any(value is not None for value in (self.image, self.text, self.input))
+        return any(value is not None for value in (self.image, self.text, self.input, self.data))
+
+    @property
+    def tag_file(self) -> str | None:
+        """The `--out` that is a file of tags and no run's folder: `.txt`, of `ttd tags` alone."""
+        return None
+
+    @property
+    def words(self) -> bool:
+        """Whether a picture without a caption has anything to be asked about."""
+        return any(value is not None for value in (self.text, self.tags, self.tags_file, self.classes, self.data))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,16 +191,26 @@ class TagOptions(CommonOptions):
     def __post_init__(self) -> None:
         """Refuse a call that names nothing to read."""
         super().__post_init__()
+        if self.tag_file is not None and not (self.classes or self.tags_file or self.data or self.tags):
+            raise UsageError(
+                f"--out {self.out} is a file of class numbers, and there is no list of classes",
+                hint="--classes FILE, or a folder for --out",
+            )
         if not self.source:
             raise UsageError(
                 "nothing to read: --image, --text and --input are all missing",
                 hint='e.g. ttd tags --text "a dog on wet grass"',
             )
-        if self.image is not None and self.text is None and self.tags is None and self.tags_file is None:
+        if self.image is not None and not self.words:
             raise UsageError(
                 "--image alone has no words to score",
                 hint=f'add a caption or candidates: --image {self.image} --text "..." or --tags "umbrella,dog"',
             )
+
+    @property
+    def tag_file(self) -> str | None:
+        """See `CommonOptions.tag_file`."""
+        return self.out if self.out is not None and self.out.lower().endswith(".txt") else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,12 +231,12 @@ class PictureOptions(CommonOptions):
     def __post_init__(self) -> None:
         """Refuse a call without a picture or without words."""
         super().__post_init__()
-        if self.image is None and self.input is None:
+        if self.image is None and self.input is None and self.data is None:
             raise UsageError(
                 "no picture: --image and --input are both missing",
                 hint=f'e.g. ttd {self._command} --image examples/beach.png --tags "umbrella,dog"',
             )
-        if self.image is not None and self.text is None and self.tags is None and self.tags_file is None:
+        if self.image is not None and not self.words:
             raise UsageError(
                 "--image alone has no words to look for",
                 hint=f'add a caption or tags: --image {self.image} --text "..." or --tags "umbrella,dog"',

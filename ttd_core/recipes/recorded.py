@@ -29,7 +29,7 @@ def is_recorded(command: str, options: CommonOptions) -> bool:
     """
     if command != "tags" or options.save or options.out is not None:
         return True
-    return options.save is None and options.input not in (None, "-")
+    return options.save is None and (options.data is not None or options.input not in (None, "-"))
 
 
 def run_name(options: CommonOptions) -> str:
@@ -49,7 +49,7 @@ def _name(options: CommonOptions, content: CommonOptions, weights: dict[str, str
     return run_id(
         RunName(
             model=model.model,
-            data="examples" if not options.source else input_name(options.image, options.input),
+            data=options.data or ("examples" if not options.source else input_name(options.image, options.input)),
             pretrained=None if "pretrained" in weights else model.pretrained,
             templates=options.templates,
             scales=options.scales,
@@ -93,7 +93,7 @@ def start_run(command: str, options: CommonOptions, command_line: str) -> RunDir
         inputs_sha256=inputs_digest(options, data),
         weights_sha256=combined(weights.values()) or digest_files(_shipped_weights(options), WeightsError),
         overwrite=options.overwrite,
-        folder=None if options.out is None else Path(options.out),
+        folder=None if options.out in (None, options.tag_file) else Path(str(options.out)),
         command_line=command_line,
     )
 

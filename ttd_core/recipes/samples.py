@@ -12,8 +12,8 @@ from typing import BinaryIO
 from ttd_core.data.files import show
 from ttd_core.data.inputs import read_samples
 from ttd_core.data.rows import BadRow, Columns
-from ttd_core.data.tag_lists import read_tag_list
 from ttd_core.errors import DataError, TtdError, UsageError, WeightsError
+from ttd_core.recipes.listed import data_rows, tags_for_all, with_own_tags
 from ttd_core.recipes.options import CommonOptions, PictureOptions
 from ttd_core.types import Sample
 
@@ -31,6 +31,7 @@ def check_files(options: CommonOptions) -> None:
         (options.image, DataError, "--image takes the path of a picture"),
         (source, DataError, "expected a folder, a picture, a list, or - for standard input"),
         (options.tags_file, DataError, "--tags-file takes a file with one tag per line"),
+        (options.classes, DataError, "--classes takes a file with one class per line"),
         (options.scorer.partition("list:")[2] or None, DataError, "--scorer list:FILE takes the tags of each caption"),
         (options.model.weights, WeightsError, "--weights takes a file; open_clip's own weights go by --pretrained TAG"),
     )
@@ -59,9 +60,11 @@ def samples_of(
     Raises:
         DataError: a file, folder or tag list is missing or not readable at all; single bad rows come as `BadRow`.
     """
-    tags = options.tags if options.tags_file is None else read_tag_list(options.tags_file)
+    if options.data is not None:
+        return islice(with_own_tags(options, data_rows(options)), options.limit)
+    tags = tags_for_all(options)
     rows = _rows(options, stdin, tags) if bundled is None else _completed(bundled, tags, None)
-    return islice(rows, options.limit)
+    return islice(with_own_tags(options, rows), options.limit)
 
 
 def _rows(options: CommonOptions, stdin: BinaryIO | None, tags: tuple[str, ...] | None) -> Iterator[Sample | BadRow]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,48 +13,21 @@ from ttd_core.ops.select import chosen
 from ttd_core.ops.similarity import cell_to_pixel, cosine_scores, peaks
 from ttd_core.recipes.answering import load_pictures
 from ttd_core.recipes.candidates import picture_name, sample_candidates
-from ttd_core.recipes.maps import Looked, look
-from ttd_core.recipes.method_model import Asked
+from ttd_core.recipes.listed import synonyms_of
+from ttd_core.recipes.maps import Looked, look, strongest_of
 from ttd_core.recipes.methods import scorer_of, selection_of
 from ttd_core.recipes.options import CommonOptions
+from ttd_core.recipes.question import Question, owners_of
 from ttd_core.recipes.results import Skipped, TagResult
 from ttd_core.recipes.session import Reading, Session, open_session
 from ttd_core.scenes.marks import is_marked
 from ttd_core.text.rivals import rivals_of
+from ttd_core.text.tokens import fold
 from ttd_core.types import Picture, Sample, TagScore
 
 if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
     from ttd_core.runs import RunDirectory
-
-
-@dataclass(frozen=True)
-class Question:
-    """A sample ready for the model.
-
-    Args:
-        sample: the row.
-        tags: every candidate in order, scorable or not.
-        known: positions of those the model can score.
-        embeddings: len(known)×D.
-        rivals: R×D of texts that compete with the tags, R may be 0.
-        caption: embedding of D, None without a caption.
-        picture: decoded, None where none is needed.
-    """
-
-    sample: Sample
-    tags: tuple[str, ...]
-    known: tuple[int, ...]
-    embeddings: torch.Tensor
-    rivals: torch.Tensor
-    caption: torch.Tensor | None
-    picture: Picture | None
-
-    @property
-    def asked(self) -> Asked:
-        """The same for a method of `--method`."""
-        names = tuple(self.tags[i] for i in self.known)
-        return Asked(names, self.embeddings, self.caption, alone=self.sample.tags is not None)
 
 
 class Scorer:
@@ -85,6 +57,7 @@ class Scorer:
         self._cache = cache
         self._session: Session | None = None
         self._photo_warned = False
+        self._synonyms = synonyms_of(options)
 
     @property
     def session(self) -> Session:
@@ -113,25 +86,37 @@ class Scorer:
         """Candidates and text embeddings of a batch; each different text is encoded once."""
         session = self.session
         candidates = [tuple(c.tag for c in sample_candidates(sample, self._options)) for sample in samples]
-        known = [tuple(i for i, tag in enumerate(tags) if not session.unknown_words(tag)) for tags in candidates]
-        different = list(dict.fromkeys(tags[i] for tags, kept in zip(candidates, known, strict=True) for i in kept))
-        rows = {tag: row for row, tag in enumerate(different)}
-        embeddings = session.embed_tags(different)
+        known = [self._known(tags) for tags in candidates]
+        texts = [tuple(text for kept in found.values() for text in kept) for found in known]
+        rows = {text: row for row, text in enumerate(dict.fromkeys(text for asked in texts for text in asked))}
+        embeddings = session.embed_tags(list(rows))
         captions = [sample.caption for sample in samples]
-        texts = list(dict.fromkeys(caption for caption in captions if caption and caption.strip()))
-        heads = dict(zip(texts, session.embed_captions(texts), strict=True)) if texts else {}
+        spoken = list(dict.fromkeys(caption for caption in captions if caption and caption.strip()))
+        heads = dict(zip(spoken, session.embed_captions(spoken), strict=True)) if spoken else {}
         return [
             Question(
                 sample=sample,
                 tags=tags,
-                known=kept,
-                embeddings=embeddings[[rows[tags[i]] for i in kept]],
-                rivals=session.embed_tags(rivals_of(tags, self._reading(sample, len(kept)).rivals)),
+                known=tuple(found),
+                embeddings=embeddings[[rows[text] for text in asked]],
+                rivals=session.embed_tags(rivals_of((*tags, *asked), self._reading(sample, len(found)).rivals)),
                 caption=heads.get(sample.caption or ""),
                 picture=picture if isinstance(picture, Picture) else None,
+                texts=asked,
+                owners=owners_of(found.values()),
             )
-            for sample, tags, kept, picture in zip(samples, candidates, known, pictures, strict=True)
+            for sample, tags, found, asked, picture in zip(samples, candidates, known, texts, pictures, strict=True)
         ]
+
+    def _known(self, tags: Sequence[str]) -> dict[int, tuple[str, ...]]:
+        """Places of the tags that the model can score -> the texts that stand for each, those that it knows."""
+        found = {}
+        for place, tag in enumerate(tags):
+            texts = self._synonyms.get(fold(tag), (tag,)) if self._synonyms else (tag,)
+            kept = tuple(text for text in texts if not self.session.unknown_words(text))
+            if kept:
+                found[place] = kept
+        return found
 
     def look(self, questions: Sequence[Question]) -> Iterator[Looked]:
         """Maps of every question, in their order; all have pictures. A method's maps are made as they are asked for."""
@@ -144,8 +129,9 @@ class Scorer:
 
     def _look_together(self, questions: Sequence[Question]) -> list[Looked]:
         results: dict[int, Looked] = {}
-        for reading in dict.fromkeys(map(self.reading, questions)):
-            asked = [i for i, question in enumerate(questions) if self.reading(question) == reading]
+        kinds = [(self.reading(question), question.owners) for question in questions]
+        for reading, owners in dict.fromkeys(kinds):
+            asked = [i for i, kind in enumerate(kinds) if kind == (reading, owners)]
             pictures = [q.picture for i in asked if (q := questions[i]).picture is not None]
             seen = look(
                 self.session,
@@ -154,6 +140,7 @@ class Scorer:
                 [questions[i].embeddings for i in asked],
                 [questions[i].rivals for i in asked],
                 [questions[i].caption for i in asked],
+                owners,
             )
             results.update(zip(asked, seen, strict=True))
         return [results[i] for i in range(len(questions))]
@@ -263,7 +250,7 @@ class Scorer:
         reading = self.reading(question)
         texts = torch.cat([question.embeddings, question.rivals])
         scores = calibrate(
-            cosine_scores(question.caption[None], texts),
+            strongest_of(cosine_scores(question.caption[None], texts), question.owners),
             reading.calibration,
             logit_scale=reading.logit_scale,
             sigmoid_scale=reading.sigmoid_scale,

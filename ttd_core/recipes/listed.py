@@ -1,0 +1,114 @@
+"""Class lists and finished tags that a call names: what every picture is asked about, and what is known of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ttd_core.data.class_files import read_class_file
+from ttd_core.data.rows import BadRow
+from ttd_core.data.tag_lists import read_tag_list
+from ttd_core.errors import UsageError
+from ttd_core.recipes.methods import name_of
+from ttd_core.types import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ttd_core.data.benchmarks.types import Benchmark
+    from ttd_core.recipes.options import CommonOptions
+
+_OWN = (".jsonl", ".ndjson")
+
+
+def holds_own_tags(tags_file: str | None) -> bool:
+    """Whether a `--tags-file` lists tags picture by picture: JSON Lines, or the folder of a run of `ttd tags`."""
+    return tags_file is not None and (os.path.splitext(tags_file)[1].lower() in _OWN or os.path.isdir(tags_file))
+
+
+def has_classes(options: CommonOptions) -> bool:
+    """Whether every picture is asked about the same list of classes."""
+    listed = options.tags_file is not None and not holds_own_tags(options.tags_file)
+    return options.classes is not None or listed or options.data is not None
+
+
+def tags_for_all(options: CommonOptions) -> tuple[str, ...] | None:
+    """What every picture without tags of its own is asked about; None for the words of its caption.
+
+    Raises:
+        DataError: a list is missing, malformed or empty.
+    """
+    if options.classes is not None:
+        return read_class_file(options.classes).names
+    if options.tags_file is not None and not holds_own_tags(options.tags_file):
+        return read_tag_list(options.tags_file)
+    return options.tags
+
+
+def synonyms_of(options: CommonOptions) -> Mapping[str, tuple[str, ...]]:
+    """Folded class -> texts that stand for it; empty without `--classes`."""
+    return {} if options.classes is None else read_class_file(options.classes).texts_of()
+
+
+def with_own_tags(options: CommonOptions, rows: Iterator[Sample | BadRow]) -> Iterator[Sample | BadRow]:
+    """Give each picture the tags that `--tags-file` lists for it; one that it does not list is a bad row.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if not holds_own_tags(options.tags_file):
+        yield from rows
+        return
+    assert options.tags_file is not None
+    from ttd_core.data.benchmarks.label_files_tags import read_tag_predictions
+
+    known = read_tag_predictions(Path(options.tags_file))
+    for row in rows:
+        found = known.get(row.key) if isinstance(row, Sample) else None
+        if not isinstance(row, Sample) or row.tags is not None:
+            yield row
+        elif found is None:
+            yield BadRow(row.key, f"no tags in {options.tags_file}", "tags are found by the picture's path or name")
+        else:
+            yield replace(row, tags=found.tags)
+
+
+def data_rows(options: CommonOptions) -> Iterator[Sample | BadRow]:
+    """The pictures of a data set, each with its classes as candidates.
+
+    Classes are called as TagCLIP's tagger does where that is the method and it has names for them.
+
+    Raises:
+        UsageError: there is no such data set, or it has no picture files or no classes.
+        DataError: what it needs is not there.
+    """
+    from ttd_core.data.benchmarks.catalogue import open_benchmark
+    from ttd_core.data.benchmarks.coco import CocoObjects
+
+    assert options.data is not None
+    benchmark: Benchmark = open_benchmark(options.data, None if options.root is None else Path(options.root), None)
+    if isinstance(benchmark, CocoObjects):
+        benchmark = benchmark.for_task("classification")
+    tags = tags_for_all(options)
+    if tags is None:
+        if benchmark.classes is None:
+            raise UsageError(f"--data {options.data} has no classes", hint="name them with --classes FILE")
+        tags = tuple(name.strip() for name in benchmark.classes.things)
+        if name_of(options).startswith("tagclip"):
+            tags = _spelled(benchmark.classes.name) or tags
+    for each in benchmark.samples:
+        if each.image is None:
+            raise UsageError(f"--data {options.data} has no picture files", hint="ttd evaluate measures on it")
+        yield Sample(each.key, each.image, None, tags, origin=each.key)
+
+
+def _spelled(classes: str) -> tuple[str, ...] | None:
+    from ttd_core.data.benchmarks.class_lists import names_for
+
+    try:
+        return names_for("tagclip", {"voc21": "voc20", "coco_object81": "coco80"}.get(classes, classes))
+    except UsageError:
+        return None
