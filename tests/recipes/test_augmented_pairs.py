@@ -142,6 +142,25 @@ def test_truncated_and_foreign_archives_cost_their_pairs_and_not_the_training(tm
         pairs(tmp_path)
 
 
+def test_a_single_archive_without_one_usable_pair_is_an_error_and_each_reason_a_warning(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", [(f"x{number}.jpg", b"") for number in range(2)])
+    found = pairs(tmp_path / "a.tar", reporter=(reporter := ListReporter()))
+    with pytest.raises(DataError, match="there is no pair to train on"):
+        found.share(0, Share())
+    assert [warning for warning in reporter.warnings if "has no caption" in warning] == reporter.warnings
+    assert len(reporter.warnings) == 2
+
+
+def test_fewer_pairs_than_a_batch_are_shown_twice_and_said_so_once(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", sample_members(range(4)))
+    reporter = ListReporter()
+    assert len({caption for caption, _, _ in read(pairs(tmp_path / "a.tar", 6, reporter=reporter), range(3))}) == 4
+    assert reporter.warnings == ["4 pairs to train on are fewer than the batch of 6: it shows some twice"]
+    assert reporter.hints == ["--batch-size 4 or less"]
+    read(pairs(tmp_path / "a.tar", 4, reporter=(quiet := ListReporter())), range(3))
+    assert not quiet.warnings
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_pictures_that_cannot_be_decoded_are_named_once_and_replaced(tmp_path: Path, workers: int) -> None:
     members = sample_members(range(12))
@@ -149,9 +168,9 @@ def test_pictures_that_cannot_be_decoded_are_named_once_and_replaced(tmp_path: P
     members[12] = (members[12][0], members[12][1][:-30])  # sample 4
     write_tar(tmp_path / "a.tar", members)
     reporter = ListReporter()
-    with pairs(tmp_path / "a.tar", batch=12, reporter=reporter, workers=workers) as found:
+    with pairs(tmp_path / "a.tar", batch=11, reporter=reporter, workers=workers) as found:
         captions = [caption for caption, _, _ in read(found, range(5))]
-    assert len(captions) == 60 and not {caption[-2:] for caption in captions} & {" 3", " 4"}
+    assert len(captions) == 55 and not {caption[-2:] for caption in captions} & {" 3", " 4"}
     assert len(reporter.warnings) == 2 and all("left out a.tar:00000000" in warning for warning in reporter.warnings)
 
 

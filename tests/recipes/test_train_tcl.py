@@ -171,6 +171,15 @@ def test_archives_train_with_the_published_views(tmp_path: Path) -> None:
     assert result.weights.is_file()
 
 
+@pytest.mark.parametrize("count", [5, 12])
+def test_few_pairs_train_without_figures_of_held_out_ones(tmp_path: Path, count: int) -> None:
+    # a tenth of twelve is one pair, which has no other captions
+    chosen = options(tmp_path, data=list_of_pairs(tmp_path, count), steps=2)
+    result = train_tcl(chosen, tmp_path / "run", reporter := ListReporter())
+    assert result.weights.is_file() and not result.after
+    assert [warning for warning in reporter.warnings if "too few pairs to measure" in warning]
+
+
 def test_the_log_has_every_loss_and_the_published_rates(tmp_path: Path) -> None:
     train_tcl(options(tmp_path, lr=None), tmp_path / "run", ListReporter())
     log = [entry for entry in read_log(tmp_path / "run" / "log.jsonl") if "losses" in entry]

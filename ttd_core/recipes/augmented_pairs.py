@@ -83,6 +83,7 @@ class AugmentedPairs:
         self._listings: dict[int, Answer] = {}
         self._unusable: set[str] = set()
         self._told: set[str] = set()
+        self._few_told = False
         self._apart: dict[int, frozenset[str]] = {}
         self.held_out = self._keep_apart(replace(views, augmentation=replace(augmentation, kind=NONE)))
         together = 1 if packed else TOGETHER
@@ -119,6 +120,7 @@ class AugmentedPairs:
             RunError: a worker died.
         """
         places = places_of(step, self._batch, share)
+        self._tell_few(places[-1])
         wanted = [Wanted(self._row.find(place)) for place in places]
         answers = [self._pool.ask("views", wanted[row : row + _CHUNK]) for row in range(0, len(wanted), _CHUNK)]
         if self._ahead:
@@ -159,7 +161,7 @@ class AugmentedPairs:
     def _pairs(self, number: int) -> Sequence[Reference]:
         listing: Listing = (self._listings.pop(number, None) or self._lists.ask("pairs_of", number)).get()
         for problem in listing.problems:
-            if len(self._names) == 1 and not listing.pairs:
+            if problem.message.startswith("left out shard") and len(self._names) == 1:
                 raise DataError(problem.message.removeprefix(f"left out shard {self._names[0]}: "), problem.hint)
             if problem.message not in self._told:
                 self._told.add(problem.message)
@@ -176,6 +178,17 @@ class AugmentedPairs:
         """Have one of the shards read that come next: all at once would keep all workers from making views."""
         if all(answer.here for answer in self._listings.values()):
             self._ask_for([number for number in self._row.upcoming(place) if number not in self._listings][:1])
+
+    def _tell_few(self, place: int) -> None:
+        """Say once that a batch shows pairs several times, which then count as each other's wrong counterparts."""
+        self._row.find(place)
+        total = self.total
+        if total is not None and total < self._batch and not self._few_told:
+            self._few_told = True
+            self._report.warning(
+                f"{total:,} pairs to train on are fewer than the batch of {self._batch:,}: it shows some twice",
+                hint=f"--batch-size {total} or less" if total > 1 else "a training needs many pairs",
+            )
 
     def _tell_unusable(self, wanted: Wanted, problem: Problem) -> None:
         """Name a picture once, and not more of them than anybody reads."""

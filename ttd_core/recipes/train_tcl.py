@@ -36,6 +36,7 @@ from ttd_core.recipes.train_options import SCENES, TrainOptions
 from ttd_core.recipes.train_tcl_data import TrainingData, loader, open_views
 from ttd_core.recipes.train_tcl_probe import probe_of
 from ttd_core.recipes.train_tcl_step import TclStep
+from ttd_core.recipes.train_ttd_data import PairBatch
 from ttd_core.recipes.train_ttd_probe import ScenesTruth, criterion_of
 from ttd_core.training.checkpoint import load_weights
 from ttd_core.training.distributed import Processes
@@ -141,7 +142,7 @@ class _MaskerTraining:
 
     def _train(self, data: TrainingData) -> StageResult:
         options, own = self.options, self.own
-        criterion, larger = criterion_of(self.truth, data.held_out)
+        criterion, larger = self._criterion(data.held_out)
         settings = LoopSettings(
             seed=options.seed, accumulate=options.accumulate, precision=own.precision, ema=options.ema,
             checkpointing=options.checkpointing, validate_every=own.probe_every or own.steps,
@@ -160,6 +161,14 @@ class _MaskerTraining:
         losses = TclStep(self.training, load, own.batch_size, schedule, settings)
         probe = probe_of(self.training, data.held_out, self.truth) if criterion is not None else None
         return run_stage(self.training, stage, losses, books, self.report, probe, settings)
+
+    def _criterion(self, held: PairBatch) -> tuple[str | None, bool]:
+        """The figure that decides what is best; a single pair held out has none, as it has no other captions."""
+        if self.truth is None and len(held) < 2:
+            if self.processes.main:
+                self.report.warning("too few pairs to measure on some of them: the last weights are taken for the best")
+            return None, True
+        return criterion_of(self.truth, held)
 
     def _load_best(self, path: Path) -> None:
         """Weights of the first stage leave out the block, which was then as it is in CLIP."""
