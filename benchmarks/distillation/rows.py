@@ -122,6 +122,13 @@ def search_rows() -> list[Row]:
         Row("text, views, frozen, lr 1e-3", loss=views, variant={"frozen": True}, lr=1e-3, **text),
         Row("text, own sigmoid, weight 5", loss={"distill_weight": 5.0}, variant=own, **text, seeds=THREE),
         Row("text, views, weight 5", loss={**views, "distill_weight": 5.0}, **text),
+        Row(
+            "text, views, frozen, lr 1e-3, undecided",
+            loss=views,
+            variant={"frozen": True, "undecided": 0.4},
+            lr=1e-3,
+            **text,
+        ),
         Row("text, views, own sigmoid", loss=views, variant=own, **text),
         Row("text, views, own sigmoid, lr 1e-3", loss=views, variant=own, lr=1e-3, **text),
         Row("text, views, own sigmoid, frozen", loss=views, variant={**own, "frozen": True}, **text),
