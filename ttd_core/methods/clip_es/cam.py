@@ -5,11 +5,15 @@ Symbols: N patches, V width of the tower, n tags of a picture, B words of backgr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from ttd_core.methods.clip_es.tower import Approach, CamTower
+
+AT_ONCE = 32
+"""Tags whose gradients are held together."""
 
 FLOOR = 1e-7
 """Added to the range of a map when it is stretched, so that its maximum ends just below 1."""
@@ -55,13 +59,19 @@ def activation_maps(
         own = Approach(x, None, approach.grid, None if approach.beside is None else approach.beside[index : index + 1])
         picture, attention = tower.finish(x, y, own)
         scores = torch.softmax(logit_scale * picture @ texts.T, dim=-1)[0]
-        # one backward pass per tag, all of them in one batch
-        rows = torch.eye(len(scores), device=x.device, dtype=scores.dtype)[:tags]
-        (gradient,) = torch.autograd.grad(scores, y, rows, is_grads_batched=True)
-    # n×1×T×V -> n×V
-    weights = gradient[:, 0, -patches:].mean(dim=1)
+        means = [gradient[:, 0, -patches:].mean(dim=1) for gradient in _gradients(scores, y, tags)]
+    weights = torch.cat(means)
     maps = (weights @ y.detach()[0, -patches:].T).clamp(min=0)
     return Activation(maps, weights, scores.detach(), attention.detach())
+
+
+def _gradients(scores: torch.Tensor, y: torch.Tensor, tags: int) -> Iterator[torch.Tensor]:
+    """The gradients of the first scores at y, n×1×T×V in batches: one backward pass per tag, several at once."""
+    for start in range(0, tags, AT_ONCE):
+        rows = torch.zeros(min(AT_ONCE, tags - start), len(scores), device=y.device, dtype=scores.dtype)
+        rows[:, start : start + len(rows)].fill_diagonal_(1)
+        more = start + len(rows) < tags
+        yield torch.autograd.grad(scores, y, rows, is_grads_batched=True, retain_graph=more)[0]
 
 
 def stretched(maps: torch.Tensor) -> torch.Tensor:

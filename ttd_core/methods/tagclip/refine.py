@@ -15,6 +15,10 @@ def masked_attention(mean: torch.Tensor, votes: torch.Tensor, least: int) -> tor
     return mean * (votes >= least)
 
 
+AT_ONCE = 512
+"""Texts refined together: what is needed besides the scores themselves does not grow with the list."""
+
+
 def refine(attention: torch.Tensor, coarse: torch.Tensor, grid: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Spread scores along the attention, then again from inside each class's own boxes only.
 
@@ -30,6 +34,13 @@ def refine(attention: torch.Tensor, coarse: torch.Tensor, grid: tuple[int, int])
     Returns:
         N×K after the first and after the second refinement.
     """
+    if coarse.shape[1] > AT_ONCE:
+        parts = [_refine(attention, part, grid) for part in coarse.split(AT_ONCE, dim=1)]
+        return torch.cat([first for first, _ in parts], dim=1), torch.cat([second for _, second in parts], dim=1)
+    return _refine(attention, coarse, grid)
+
+
+def _refine(attention: torch.Tensor, coarse: torch.Tensor, grid: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
     first = attention @ coarse
     low, high = first.amin(dim=0), first.amax(dim=0)
     span = high - low

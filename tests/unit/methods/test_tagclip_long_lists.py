@@ -1,0 +1,45 @@
+"""Lists of thousands of classes: gone through in parts that change nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tests.support.models import TAGCLIP_TINY, tiny_backbone
+from ttd_core.methods.clip_es import cam
+from ttd_core.methods.clip_es.maps import ClipEs
+from ttd_core.methods.clip_es.tower import ClipCamTower
+from ttd_core.methods.tagclip import refine as module
+from ttd_core.methods.tagclip.refine import refine
+from ttd_core.methods.tagclip.tagger import Tagger
+from ttd_core.methods.tagclip.tower import ClipLocalTower
+
+
+def test_refining_in_parts_is_refining_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = torch.Generator().manual_seed(0)
+    attention, coarse = torch.rand(42, 42, generator=random), torch.rand(42, 100, generator=random)
+    whole = refine(attention, coarse, (6, 7))
+    monkeypatch.setattr(module, "AT_ONCE", 7)
+    for part, want in zip(refine(attention, coarse, (6, 7)), whole, strict=True):
+        torch.testing.assert_close(part, want, rtol=1e-6, atol=1e-6)
+
+
+def test_maps_of_many_tags_are_those_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = torch.Generator().manual_seed(0)
+    maker = ClipEs(ClipCamTower(tiny_backbone(0, TAGCLIP_TINY).network.visual), 100.0)
+    image = torch.randn(1, 3, 48, 64, generator=random)
+    texts = F.normalize(torch.randn(9, 64, generator=random), dim=-1)
+    (whole,) = maker(image, [texts], texts[:2])
+    monkeypatch.setattr(cam, "AT_ONCE", 4)
+    torch.testing.assert_close(maker(image, [texts], texts[:2])[0], whole, rtol=1e-3, atol=1e-4)
+    assert whole.shape == (9, 3, 4)
+
+
+def test_five_thousand_classes_are_tagged() -> None:
+    random = torch.Generator().manual_seed(0)
+    tagger = Tagger(ClipLocalTower(tiny_backbone(0, TAGCLIP_TINY).network.visual), 100.0)
+    texts = F.normalize(torch.randn(5025, 64, generator=random), dim=-1)
+    (tagged,) = tagger(torch.randn(1, 3, 64, 96, generator=random), [texts], [torch.arange(5000)])
+    assert tagged.scores.shape == (5000,) and bool(((tagged.scores >= 0) & (tagged.scores <= 1)).all())
+    assert tagged.refined.shape == (24, 5025)
