@@ -69,7 +69,8 @@ COLUMNS = (
 CLASSES = (*STUFF, *THINGS)
 PLAIN = {"method": "clip", "word_weight": 0.0, "align_weight": 0.0, "steps": 1000, "probe_every": 0}
 TCL = {"method": "tcl", "steps": 150, "lr": 1e-3, "probe_every": 50}
-TTD = {"method": "ttd"}
+TTD: dict[str, dict[str, Any]] = {"plain": {"method": "ttd", "calibration": "softmax"}, "": {"method": "ttd"}}
+"""On a plain base the learned sigmoid passes nearly every word, and selecting by it ends at the guard."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,7 @@ class Row:
 
 
 class Chain:
-    """The models of both chains, trained when they are asked for.
-
-    Args:
-        out: folder of the trainings.
-        cache: keeps drawn scenes.
-    """
+    """The models of both chains, trained when they are asked for, in `out`; `cache` keeps drawn scenes."""
 
     def __init__(self, out: Path, cache: Path | None) -> None:
         self._out, self._cache = out, cache
@@ -102,7 +98,8 @@ class Chain:
                     yield Row(f"{base}: CLIP", seed, start)
                 weights = self._train(f"{base}-tcl-{seed}", TCL, start, seed)
                 yield Row(f"{base}: TCL", seed, weights)
-                yield Row(f"{base}: TCL+TTD", seed, weights, self._train(f"{base}-ttd-{seed}", TTD, weights, seed))
+                adapter = self._train(f"{base}-ttd-{seed}", TTD.get(base, TTD[""]), weights, seed)
+                yield Row(f"{base}: TCL+TTD", seed, weights, adapter)
 
     def _base(self, name: str) -> Path | None:
         if name == "shipped":
