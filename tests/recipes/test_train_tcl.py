@@ -136,7 +136,7 @@ def test_a_run_may_go_on_cut_into_other_parts(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train_tcl(options(tmp_path), cut, KillingReporter(3))
     train_tcl(options(tmp_path, accumulate=2), cut, reporter := ListReporter())
-    assert any("had 1 parts and have 2 now" in warning for warning in reporter.warnings)
+    assert any("cut into 1 and are now into 2" in warning for warning in reporter.warnings)
     for (_, one), (_, other) in zip(steps(whole), steps(cut), strict=True):
         assert other == pytest.approx(one, rel=1e-3, abs=1e-5)
 

@@ -236,5 +236,5 @@ class _Training:
             self.report.info(f"going on with stage {self.stage.name} at step {self.done} of {self.stage.steps}")
             if parts != self.settings.parts:
                 self.report.warning(
-                    f"its steps had {parts} parts and have {self.settings.parts} now: not the same to the last bit"
+                    f"its steps were cut into {parts} and are now into {self.settings.parts}: not the same to the last bit"
                 )
