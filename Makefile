@@ -72,12 +72,18 @@ docs: $(VENV)/.base
 	$(BIN)/python -m ttd_cli.reference docs/cli.md
 	$(BIN)/python -m ttd_cli.benchmark_table docs/benchmarks.md
 
-# The pictures of README.md and docs/train.md, by the commands that stand beside them there.
+# The pictures of README.md, docs/train.md and docs/tagclip.md, by the commands that stand beside them there.
 pictures: $(VENV)/.base
 	rm -rf .pictures
 	$(BIN)/ttd demo --image examples/beach.png --text "a man with a red umbrella and two dogs on the beach" --out .pictures/demo
 	$(BIN)/ttd masks --image examples/beach.png --tags "umbrella,dogs,boat,sea" --scales 0.75,1.0,1.5 --hflip --pamr --out .pictures/masks
 	$(BIN)/ttd demo --image examples/beach.png --text "a man with a red umbrella and two dogs on the beach" --lora scenes-ttd --before --out .pictures/before
+	$(BIN)/ttd demo --method tagclip --image examples/beach.png --tags "dog,cat,boat,car,sun,cloud,umbrella" --out .pictures/tagclip
+	$(BIN)/ttd demo --method tagclip+clip-es --image examples/beach.png --tags "dog,cat,boat,car,sun,cloud,umbrella" --out .pictures/clip-es
+	$(BIN)/ttd masks --method tagclip+clip-es --image examples/beach.png --classes examples/classes.txt --out .pictures/tagclip-masks
+	cp .pictures/tagclip/sheets/beach.png docs/pictures/tagclip.png
+	cp .pictures/clip-es/sheets/beach.png docs/pictures/clip-es.png
+	cp .pictures/tagclip-masks/overlay/beach.png docs/pictures/tagclip-masks.png
 	cp .pictures/demo/sheets/beach.png docs/pictures/demo.png
 	cp .pictures/before/sheets/beach.png docs/pictures/before.png
 	cp .pictures/masks/overlay/beach.png docs/pictures/masks.png

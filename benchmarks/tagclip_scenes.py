@@ -2,8 +2,9 @@
 
     python benchmarks/tagclip_scenes.py [--data scenes:test] [--limit 400]
 
-Tags: mAP and F1 over the 36 classes of the scenes, by the picture's pooled embedding, by each class's best place, and by
-TagCLIP. Masks: mIoU of the arg-max over the maps of all classes, and of CLIP-ES's maps of the tags that TagCLIP selects.
+Tags: mAP and F1 over the 36 classes of the scenes, by the picture's pooled embedding, by each class's best place, and
+by TagCLIP. Masks: mIoU of the arg-max over the maps of all classes, of CLIP-ES's maps of the tags that TagCLIP selects,
+and of the model's own maps of those.
 Every row is a call of `ttd evaluate`, and is printed with it; nothing was chosen on these pictures.
 """
 

@@ -102,12 +102,11 @@ def test_tag_files_need_two_files_and_no_data(tmp_path: Path) -> None:
 
 def test_a_row_that_waits_for_its_method_says_so_and_what_works_today(tmp_path: Path) -> None:
     make_voc(tmp_path / "VOC2012")
-    found = availability(published_row("tagclip/voc2012"), tmp_path, folder=tmp_path)
+    found = availability(published_row("reclip/voc-distilled"), tmp_path, folder=tmp_path)
     assert found.data is True
     waiting, *_, today = found.missing
     assert "come with a later release" in waiting and "label maps made elsewhere can be scored today" in waiting
-    assert today == f"today: ttd evaluate --recipe tagclip/voc2012 --root {tmp_path} --pred MASKS --expect published"
-    assert command(published_row("tagclip/voc2007-map")).endswith(" --pred TAGS --expect published")
+    assert today == f"today: ttd evaluate --recipe reclip/voc-distilled --root {tmp_path} --pred MASKS --expect published"
     assert "--expect" not in command(published_row("trusty/context-inductive"))
 
 
