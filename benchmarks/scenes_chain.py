@@ -95,7 +95,7 @@ class Chain:
             for given in bases:
                 start, base = self._base(given), Path(given).stem
                 if seed == seeds[0]:
-                    yield Row(f"{base}: CLIP", seed, start)
+                    yield Row(f"{base}: CLIP", 0, start)
                 weights = self._train(f"{base}-tcl-{seed}", TCL, start, seed)
                 yield Row(f"{base}: TCL", seed, weights)
                 adapter = self._train(f"{base}-ttd-{seed}", TTD.get(base, TTD[""]), weights, seed)
