@@ -235,6 +235,5 @@ class _Training:
         if self.done < self.stage.steps:
             self.report.info(f"going on with stage {self.stage.name} at step {self.done} of {self.stage.steps}")
             if parts != self.settings.parts:
-                self.report.warning(
-                    f"its steps were cut into {parts} and are now into {self.settings.parts}: not the same to the last bit"
-                )
+                now = self.settings.parts
+                self.report.warning(f"its steps were cut into {parts} and are now into {now}: not the same to the last bit")
