@@ -236,4 +236,6 @@ class _Training:
             self.report.info(f"going on with stage {self.stage.name} at step {self.done} of {self.stage.steps}")
             if parts != self.settings.parts:
                 now = self.settings.parts
-                self.report.warning(f"its steps were cut into {parts} and are now into {now}: not the same to the last bit")
+                self.report.warning(
+                    f"its steps were cut into {parts} and are now into {now}: not the same to the last bit"
+                )
