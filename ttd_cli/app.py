@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.error(error.message, error.hint)
         return errors.exit_code(error)
     except (KeyboardInterrupt, typer.Abort):
-        output.error("interrupted", "finished inputs of a recorded run are kept: the same command goes on")
+        output.error("interrupted", "what a recorded run has finished is kept: the same command goes on")
         return errors.INTERRUPTED
     except ClosedPipe:
         abandon_stdout()
