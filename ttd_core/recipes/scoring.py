@@ -125,6 +125,7 @@ class Scorer:
             yield from self._look_together(questions)
             return
         pictures = [question.picture for question in questions if question.picture is not None]
+        assert len(pictures) == len(questions)
         yield from method.look(pictures, [question.asked for question in questions])
 
     def _look_together(self, questions: Sequence[Question]) -> list[Looked]:

@@ -37,7 +37,7 @@ class TagTask:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._looks = setting.options.scorer in ("pixel", "image")
+        self._looks = setting.options.scorer in ("pixel", "image", "tagclip")
         self._answers: ModelAnswers | None = None
 
     def reader(self) -> Callable[[BenchmarkSample], Any]:
