@@ -67,7 +67,7 @@ def test_every_expected_error_has_a_code() -> None:
         (["demo", "--text", "a"], 2, ["no picture", "ttd demo"]),
         (["train", "--cache", ""], 2, ["--cache is empty"]),
         (["train", "--scenes", "5"], 2, ["--scenes 5", "--batch-size 5"]),
-        (["train", "--method", "tcl"], 2, ["--method tcl", "not there yet"]),
+        (["train", "--method", "reclip"], 2, ["--method reclip", "not there yet"]),
         (["train", "--method", "tdt"], 2, ["tdt", "clip"]),
         (["train", "--steps", "0"], 2, ["--steps", "0"]),
     ],

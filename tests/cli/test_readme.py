@@ -31,9 +31,10 @@ from ttd_core.recipes.train_options import TrainOptions
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EVALUATION = (ROOT / "docs" / "evaluate.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
+TAGGING = (ROOT / "docs" / "tagclip.md").read_text(encoding="utf-8")
 NOT_HERE = (
     "photo.jpg", "tcl.pth", "docker", "source ", "make ", "ttd train --method clip", "/data", " my-", "/RUN",
-    "photos.jsonl", "pairs.tsv",
+    "photos.jsonl", "pairs.tsv", "photos/", "/cc3m",
 )  # fmt: skip
 FULL = re.compile(r"--(list|pred|merge|shard)\b")
 FEW = {
@@ -45,6 +46,8 @@ FEW = {
 """Evaluations and trainings in examples look at a few samples here; what they find on all of them is held elsewhere."""
 IN_TURN = ("scores", "kept", "adapters/mine")
 """What one example writes and the next one reads."""
+MASKER = "runs/scenes-tcl"
+"""The same of the examples of TCL."""
 
 
 def commands(text: str) -> Iterator[str]:
@@ -65,7 +68,8 @@ def readme_commands() -> list[str]:
 
 def alone() -> list[str]:
     """Examples that need no other one before them."""
-    return [line for line in readme_commands() + help_commands() if not {*IN_TURN} & {*line.split()}]
+    found = [line for line in readme_commands() + help_commands() if not {*IN_TURN} & {*line.split()}]
+    return [line for line in found if MASKER not in line]
 
 
 def codes(line: str) -> set[int]:
@@ -129,7 +133,7 @@ def test_the_examples_of_the_evaluation_do_what_they_say_one_after_the_other(ttd
 @pytest.mark.usefixtures("short_measurements")
 def test_the_examples_of_training_lead_from_pairs_to_figures(ttd: Ttd, checkout: Path) -> None:
     lines = page_commands(TRAINING)
-    chain = [line for line in readme_commands() if line not in alone()]
+    chain = [line for line in readme_commands() if {*IN_TURN} & {*line.split()}]
     assert lines[:4] == chain and len(lines) >= 7
     for line in lines:
         answer = ttd(*shlex.split(line)[1:])
@@ -137,6 +141,21 @@ def test_the_examples_of_training_lead_from_pairs_to_figures(ttd: Ttd, checkout:
         assert answer.out and "Traceback" not in answer.err
     left = re.findall(r"`([\w.]+\.(?:png|jsonl|json|pt|safetensors|yaml))`", TRAINING.partition("### What is left")[2])
     assert len(left) >= 10 and [name for name in left if not (checkout / "adapters" / "mine" / name).exists()] == []
+
+
+@pytest.mark.usefixtures("short_measurements")
+def test_the_examples_of_tcl_lead_from_training_to_figures(ttd: Ttd, checkout: Path) -> None:
+    lines = [line for line in readme_commands() if MASKER in line]
+    assert len(lines) == 3
+    for line in lines:
+        answer = ttd(*shlex.split(line)[1:])
+        assert answer.code == 0 and answer.out and "Traceback" not in answer.err, f"{line}: {answer.err}"
+
+
+@pytest.mark.parametrize("line", page_commands(TAGGING))
+def test_an_example_of_tagging_does_what_it_says(ttd: Ttd, checkout: Path, line: str) -> None:
+    answer = ttd(*shlex.split(line)[1:])
+    assert answer.code == 0 and answer.out and "Traceback" not in answer.err, answer.err
 
 
 def test_every_training_option_is_described() -> None:
