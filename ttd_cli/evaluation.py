@@ -183,18 +183,19 @@ def _resolve(context: typer.Context) -> EvaluateOptions:
     if recipe is None or context.params.get("config") is not None:
         return resolve_over(context, EvaluateOptions, "evaluate", None)
     row = published_row(recipe)
-    if row.arrives is not None and context.params.get("pred") is None:
-        from ttd_core.recipes.evaluation.availability import availability
+    from ttd_core.recipes.evaluation.availability import availability, is_split_of
 
+    if row.arrives is not None and context.params.get("pred") is None:
         raise UsageError(
             f"--recipe {recipe}: {availability(row).missing[0]}", hint="finished answers can be scored with --pred"
         )
     base = EvaluateOptions(**row_options(row))
     for name in ("task", "data"):
-        if is_typed(context, name) and context.params[name] != getattr(base, name):
+        typed = context.params[name]
+        own = getattr(base, name)
+        if is_typed(context, name) and typed != own and not (name == "data" and is_split_of(typed, own)):
             raise UsageError(
-                f"--recipe {recipe} and --{name} {context.params[name]} contradict each other: "
-                f"the row is about {getattr(base, name)}",
+                f"--recipe {recipe} and --{name} {typed} contradict each other: the row is about {own}",
                 hint=f"drop one of them; ttd evaluate --list --recipe {recipe} shows the row's settings",
             )
     return resolve_over(context, EvaluateOptions, "evaluate", dataclasses.replace(base, recipe=recipe))

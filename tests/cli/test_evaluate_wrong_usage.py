@@ -29,6 +29,7 @@ from tests.support.tiny_sets import write_picture, write_text
         (("--data", "scenes:test", "--merge", "a", "--shard", "1/2"), ("--merge", "--shard")),
         (("--data", "scenes", "--pamr"), ("--pamr", "--data scenes")),
         (("--data", "scenes:test", "--recipe", "scenes/hard-tags"), ("--recipe", "--data", "contradict")),
+        (("--data", "voc2012-20:val", "--recipe", "tagclip/voc2012"), ("--recipe", "--data", "contradict")),
         (("--recipe", "ttd/voc2021"), ("ttd/voc2012",)),
         (("--recipe", "ttd/voc2012", "--task", "tags"), ("--recipe", "--task", "contradict")),
         (("--data", "scenes:test", "--scorer", "best"), ("--scorer",)),

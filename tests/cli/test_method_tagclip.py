@@ -276,6 +276,18 @@ def test_a_recipe_of_masks_counts_the_labels_of_both_stages(ttd: Ttd, tmp_path: 
         assert np.array_equal(found, np.bincount(labels[truth != 255], minlength=21))
 
 
+def test_a_recipe_takes_a_split_of_its_own_data_set(ttd: Ttd, tmp_path: Path) -> None:
+    root = draw_voc(tmp_path / "data", 3, (40, 30))
+    lists = root / "VOCdevkit/VOC2012/ImageSets/Segmentation"
+    (lists / "sample.txt").write_text(f"{voc_keys(3)[1]}\n", encoding="utf-8")
+    answer = ttd(
+        "evaluate", "--recipe", "tagclip/voc2012", "--data", "voc2012:sample", "--root", root, *model(),
+        "--out", tmp_path / "run", "--no-report", "--workers", 0,
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert [row["key"] for row in rows_of(tmp_path / "run")] == [voc_keys(3)[1]]
+
+
 # what does not go together ---------------------------------------------------------------------------------------
 
 REFUSALS: dict[str, tuple[tuple[Any, ...], list[str]]] = {

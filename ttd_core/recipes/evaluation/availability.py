@@ -112,6 +112,16 @@ def data_found(name: str, root: Path) -> bool:
     )
 
 
+def is_split_of(name: str, data: str) -> bool:
+    """Whether a name typed after `--data` means a row's own data set: the same, or a split of one without a split.
+
+    Args:
+        name: as typed; an alias of the data set and a path are none of its splits.
+        data: of the row.
+    """
+    return name == data or (":" not in data and name.partition(":")[0] == data)
+
+
 def layouts(entry: Entry) -> tuple[list[list[str]], list[list[str]]]:
     """The paths of a catalogue entry: those of the original layout, and those of TTD's.
 
