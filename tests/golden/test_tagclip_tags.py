@@ -16,7 +16,7 @@ from ttd_core.methods.tagclip.attention import watch
 from ttd_core.methods.tagclip.boxes import box_masks
 from ttd_core.methods.tagclip.config import TagClipConfig
 from ttd_core.methods.tagclip.refine import masked_attention, refine
-from ttd_core.methods.tagclip.reidentify import candidates, crops, look_again
+from ttd_core.methods.tagclip.reidentify import Crops, candidates, crops, cut, look_again
 from ttd_core.methods.tagclip.tagger import Tagger, chosen_tags, strongest
 from ttd_core.methods.tagclip.tower import ClipLocalTower
 from ttd_core.ops.regions import component_boxes
@@ -75,12 +75,12 @@ def test_every_stage_of_tagging_one_picture_matches_the_published_code(name: str
     best = second[:, :count].amax(dim=0)
     case.check("im0_local", best, rtol=0, atol=2e-5)
     chosen = candidates(second, best, config.threshold)
-    again = crops(image, second, chosen, local.grid, 16, 14)
+    again = crops(second, chosen, local.grid, 14)
     case.check("im0_cwr_candidates", again.classes.int())
     case.check("im0_cwr_boxes_y1x1y2x2", again.boxes.int())
     case.check("im0_cwr_masks14", again.keep)
     if len(again.classes):
-        embedded = look_again(whole, again.pictures, again.keep)
+        embedded = look_again(whole, pictures_of(image, again), again.keep)
         case.check("im0_cwr_cls_embed", embedded, rtol=0, atol=5e-5)
         probabilities = torch.softmax(100 * F.normalize(embedded, dim=-1) @ texts.T, dim=-1)
         case.check("im0_cwr_probs", probabilities, rtol=0, atol=2e-5)
@@ -163,6 +163,11 @@ def test_masking_by_class_boxes_matches_the_published_code() -> None:
     case.check("refined", second, rtol=0, atol=1e-6)
 
 
+def pictures_of(image: torch.Tensor, again: Crops) -> torch.Tensor:
+    """All crops of a picture."""
+    return torch.stack([cut(image, box, 16, 14) for box in again.boxes.tolist()])
+
+
 @pytest.mark.parametrize("name", ["unit_cwr", "unit_cwr_early_return"])
 @torch.inference_mode()
 def test_a_second_look_at_candidates_matches_the_published_code(name: str) -> None:
@@ -171,10 +176,12 @@ def test_a_second_look_at_candidates_matches_the_published_code(name: str) -> No
     texts = torch.from_numpy(case.arrays["text_weights"])
     refined, local = torch.from_numpy(case.arrays["refined"]), torch.from_numpy(case.arrays["local"])
     grid = tuple(case.arrays["grid"].tolist())
-    again = crops(image_of(case.arrays["image"]), refined, candidates(refined, local, 0.5), grid, 16, 14)
+    again = crops(refined, candidates(refined, local, 0.5), grid, 14)
     final = local.clone()
     if len(again.classes):
-        seen = torch.softmax(100 * tower.crops(again.pictures, again.keep) @ texts.T, dim=-1)
+        seen = torch.softmax(
+            100 * tower.crops(pictures_of(image_of(case.arrays["image"]), again), again.keep) @ texts.T, dim=-1
+        )
         final[again.classes] = 0.5 * local[again.classes] + 0.5 * seen[range(len(seen)), again.classes]
     case.check("final", final, rtol=0, atol=5e-6)
 

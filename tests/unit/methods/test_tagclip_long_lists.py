@@ -11,6 +11,7 @@ from ttd_core.methods.clip_es import cam
 from ttd_core.methods.clip_es.maps import ClipEs
 from ttd_core.methods.clip_es.tower import ClipCamTower
 from ttd_core.methods.tagclip import refine as module
+from ttd_core.methods.tagclip.config import TagClipConfig
 from ttd_core.methods.tagclip.refine import refine
 from ttd_core.methods.tagclip.tagger import Tagger
 from ttd_core.methods.tagclip.tower import ClipLocalTower
@@ -43,3 +44,27 @@ def test_five_thousand_classes_are_tagged() -> None:
     (tagged,) = tagger(torch.randn(1, 3, 64, 96, generator=random), [texts], [torch.arange(5000)])
     assert tagged.scores.shape == (5000,) and bool(((tagged.scores >= 0) & (tagged.scores <= 1)).all())
     assert tagged.refined.shape == (24, 5025)
+
+
+def test_many_crops_are_cut_and_encoded_in_parts_of_the_size_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = torch.Generator().manual_seed(0)
+    tower = ClipLocalTower(tiny_backbone(0, TAGCLIP_TINY).network.visual)
+    images = torch.randn(2, 3, 64, 96, generator=random)
+    # one text per place, so that many classes are found somewhere
+    texts = [patches + 0.1 for patches in tower.local(images, (9,)).patches]
+    owners = [torch.arange(24)] * 2
+    sizes: list[int] = []
+    encode = tower.crops
+
+    def watched(pictures: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(pictures))
+        return encode(pictures, keep)
+
+    monkeypatch.setattr(tower, "crops", watched)
+    whole = Tagger(tower, 100.0, TagClipConfig(threshold=0.0, crops=1000))(images, texts, owners)
+    total = sizes.pop()
+    parts = Tagger(tower, 100.0, TagClipConfig(threshold=0.0, crops=3))(images, texts, owners)
+    assert total > 6 and sum(sizes) == total and max(sizes) == 3
+    for one, want in zip(parts, whole, strict=True):
+        torch.testing.assert_close(one.scores, want.scores, rtol=0, atol=1e-6)
+        assert not torch.equal(one.scores, one.local)

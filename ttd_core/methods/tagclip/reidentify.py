@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,13 +25,11 @@ class Crops:
         classes: M candidate classes, ascending.
         boxes: M rows y1, x1, y2, x2 in patches, the ends exclusive.
         keep: M×n×n bool, the candidate's patches on the grid of its crop.
-        pictures: M×3×S×S crops of the normalised picture.
     """
 
     classes: torch.Tensor
     boxes: torch.Tensor
     keep: torch.Tensor
-    pictures: torch.Tensor
 
 
 def candidates(refined: torch.Tensor, local: torch.Tensor, threshold: float) -> torch.Tensor:
@@ -50,26 +49,22 @@ def candidates(refined: torch.Tensor, local: torch.Tensor, threshold: float) -> 
     return torch.nonzero(local > low + threshold * (high - low))[:, 0]
 
 
-def crops(
-    image: torch.Tensor, refined: torch.Tensor, chosen: torch.Tensor, grid: tuple[int, int], patch: int, side: int
-) -> Crops:
-    """Cut the candidates out of the picture.
+def crops(refined: torch.Tensor, chosen: torch.Tensor, grid: tuple[int, int], side: int) -> Crops:
+    """Where the candidates are; `cut` makes pictures of them.
 
     A crop is the bounding box of the patches above half of the candidate's range, without the grid's last row and
-    column, scaled to a square without antialiasing. The first candidate whose box is empty ends the list, as published.
+    column. The first candidate whose box is empty ends the list, as published.
 
     Args:
-        image: 3×H×W, resized and normalised.
         refined: N×K.
         chosen: candidate classes.
         grid: h, w.
-        patch: side of a patch in pixels.
-        side: n, patches along a side of a crop; S = n·patch.
+        side: n, patches along a side of a crop.
     """
     maps = refined[:, chosen].T.reshape(-1, *grid)
     low, high = maps.amin(dim=(1, 2), keepdim=True), maps.amax(dim=(1, 2), keepdim=True)
     inside = (maps - low) / torch.where(high > low, high - low, 1.0) > CUT
-    boxes, keeps, pictures = [], [], []
+    boxes, keeps = [], []
     for mask in inside:
         rows, columns = torch.nonzero(mask.any(dim=1))[:, 0], torch.nonzero(mask.any(dim=0))[:, 0]
         if not len(rows):
@@ -80,15 +75,26 @@ def crops(
             break
         boxes.append((y1, x1, y2, x2))
         keeps.append(F.interpolate(mask[None, None, y1:y2, x1:x2].float(), size=(side, side), mode="nearest")[0, 0] > 0)
-        cut = image[None, :, y1 * patch : y2 * patch, x1 * patch : x2 * patch]
-        pictures.append(F.interpolate(cut, size=(side * patch, side * patch), mode="bilinear", align_corners=False)[0])
     count = len(boxes)
     return Crops(
         classes=chosen[:count],
         boxes=torch.tensor(boxes, dtype=torch.int64).reshape(count, 4),
         keep=torch.stack(keeps) if keeps else inside.new_zeros(0, side, side),
-        pictures=torch.stack(pictures) if pictures else image.new_zeros(0, 3, side * patch, side * patch),
     )
+
+
+def cut(image: torch.Tensor, box: Sequence[int], patch: int, side: int) -> torch.Tensor:
+    """A crop scaled to a square without antialiasing, 3×S×S with S = side·patch.
+
+    Args:
+        image: 3×H×W, resized and normalised.
+        box: y1, x1, y2, x2 in patches.
+        patch: side of a patch in pixels.
+        side: patches along a side of a crop.
+    """
+    y1, x1, y2, x2 = (patch * each for each in box)
+    size = (side * patch, side * patch)
+    return F.interpolate(image[None, :, y1:y2, x1:x2], size=size, mode="bilinear", align_corners=False)[0]
 
 
 def look_again(tower: VisionTower, pictures: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ import torch
 
 from ttd_core.methods.tagclip.config import TagClipConfig
 from ttd_core.methods.tagclip.refine import masked_attention, refine
-from ttd_core.methods.tagclip.reidentify import Crops, candidates, crops
+from ttd_core.methods.tagclip.reidentify import Crops, candidates, crops, cut
 from ttd_core.methods.tagclip.tower import LocalTower
 
 
@@ -72,26 +72,44 @@ class Tagger:
         seen = self.tower.local(images, self._blocks)
         attention = masked_attention(seen.mean, seen.votes, self._least)
         found = []
-        for image, patches, along, own, owner in zip(images, seen.patches, attention, texts, owners, strict=True):
+        for patches, along, own, owner in zip(seen.patches, attention, texts, owners, strict=True):
             coarse = torch.softmax(self._scale * strongest(patches @ own.T, owner), dim=-1)
             refined = refine(along, coarse, seen.grid)[1]
             local = refined[:, : int(owner[-1]) + 1].amax(dim=0) if len(owner) else refined.new_zeros(0)
             chosen = candidates(refined, local, self.config.threshold)[: None if self.config.reidentify else 0]
-            again = crops(image, refined, chosen, seen.grid, self.tower.patch, self.tower.side)
+            again = crops(refined, chosen, seen.grid, self.tower.side)
             found.append(Tagged(local.clone(), local, refined, seen.grid, again))
-        self._look_again(found, texts, owners)
+        self._look_again(images, found, texts, owners)
         return found
 
     def _look_again(
-        self, found: Sequence[Tagged], texts: Sequence[torch.Tensor], owners: Sequence[torch.Tensor]
+        self,
+        images: torch.Tensor,
+        found: Sequence[Tagged],
+        texts: Sequence[torch.Tensor],
+        owners: Sequence[torch.Tensor],
     ) -> None:
         """Halve the way from a candidate's local score to its probability in the crop."""
-        pictures = torch.cat([one.crops.pictures for one in found])
         keep = torch.cat([one.crops.keep for one in found])
-        if not len(pictures):
+        if not len(keep):
             return
-        pairs = zip(pictures.split(self.config.crops), keep.split(self.config.crops), strict=True)
-        embedded = torch.cat([self.tower.crops(*pair) for pair in pairs])
+        # cut as they are needed: with a low threshold there may be as many as classes, 0.6 MB each
+        places = [(image, box) for image, one in zip(images, found, strict=True) for box in one.crops.boxes.tolist()]
+        patch, side, size = self.tower.patch, self.tower.side, self.config.crops
+        parts = []
+        for start in range(0, len(places), size):
+            pictures = [cut(image, box, patch, side) for image, box in places[start : start + size]]
+            parts.append(self.tower.crops(torch.stack(pictures), keep[start : start + size]))
+        self._mix(torch.cat(parts), found, texts, owners)
+
+    def _mix(
+        self,
+        embedded: torch.Tensor,
+        found: Sequence[Tagged],
+        texts: Sequence[torch.Tensor],
+        owners: Sequence[torch.Tensor],
+    ) -> None:
+        """Put the embeddings of all crops to the scores of their classes."""
         parts = embedded.split([len(one.crops.classes) for one in found])
         for one, part, own, owner in zip(found, parts, texts, owners, strict=True):
             seen = torch.softmax(self._scale * strongest(part @ own.T, owner), dim=-1)
