@@ -198,4 +198,15 @@ def _resolve(context: typer.Context) -> EvaluateOptions:
                 f"--recipe {recipe} and --{name} {typed} contradict each other: the row is about {own}",
                 hint=f"drop one of them; ttd evaluate --list --recipe {recipe} shows the row's settings",
             )
+    if (
+        is_typed(context, "weights")
+        and not is_typed(context, "pretrained")
+        and "tcl"
+        not in (
+            base.model.model,
+            context.params["model"],
+        )
+    ):
+        # a weights file takes the place of the row's weights; TCL's holds but a part of them
+        base = dataclasses.replace(base, model=dataclasses.replace(base.model, pretrained=None))
     return resolve_over(context, EvaluateOptions, "evaluate", dataclasses.replace(base, recipe=recipe))

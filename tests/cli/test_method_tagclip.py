@@ -288,6 +288,16 @@ def test_a_recipe_takes_a_split_of_its_own_data_set(ttd: Ttd, tmp_path: Path) ->
     assert [row["key"] for row in rows_of(tmp_path / "run")] == [voc_keys(3)[1]]
 
 
+def test_a_weights_file_takes_the_place_of_a_recipe_s_own_weights(ttd: Ttd, tmp_path: Path) -> None:
+    root = draw_voc(tmp_path / "data", 1, (40, 30))
+    answer = ttd(
+        "evaluate", "--recipe", "tagclip/voc2012", "--root", root, "--model", "auto", "--weights",
+        tiny_clip_file(SEED, TAGCLIP_TINY), "--out", tmp_path / "run", "--no-report", "--workers", 0,
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert "pretrained: openai" not in (tmp_path / "run/run.yaml").read_text(encoding="utf-8")
+
+
 # what does not go together ---------------------------------------------------------------------------------------
 
 REFUSALS: dict[str, tuple[tuple[Any, ...], list[str]]] = {
