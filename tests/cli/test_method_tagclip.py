@@ -21,6 +21,7 @@ from ttd_core.data.benchmarks.class_lists import names_for
 from ttd_core.data.images import load_picture
 from ttd_core.data.label_maps import read_label_map
 from ttd_core.methods.clip_es.maps import ClipEs, enlarged
+from ttd_core.methods.clip_es.masks import decide
 from ttd_core.methods.clip_es.tower import ClipCamTower
 from ttd_core.methods.tagclip.tagger import Tagger, chosen_tags
 from ttd_core.methods.tagclip.tower import ClipLocalTower
@@ -193,6 +194,21 @@ def test_masks_of_known_tags_are_those_of_clip_es(ttd: Ttd, tmp_path: Path, bg: 
     )
     assert [mask["tag"] for mask in row["masks"]] == NAMES
     assert np.array_equal(labels_of(row), labels_by_hand(picture, NAMES, bg)) and len(np.unique(labels_of(row))) > 2
+
+
+def test_maps_of_several_scales_are_their_mean(ttd: Ttd, tmp_path: Path) -> None:
+    picture = draw(tmp_path / "p.png", 64, 96)
+    asked = ("masks", "--image", picture, "--tags", ",".join(NAMES), "--method", "clip-es", *model())
+    answer = ttd(*asked, "--scales", "1.0,1.5", "--out", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    info, own = backbone().info, ClipEs(ClipCamTower(backbone().network.visual), 100.0)
+    background = texts(RIVALS, "origami")
+    maps = []
+    for size in ((64, 96), (96, 144)):
+        shown = picture_tensor(load_picture(picture), size, info.mean, info.std)[None]
+        maps.append(enlarged(own(shown, [texts(tuple(NAMES), "origami")], background)[0], (6, 9)))
+    wanted = decide((maps[0] + maps[1]) / 2, (64, 96), 1.0)
+    assert np.array_equal(read_label_map(tmp_path / "run" / "labels" / "p.png").labels, wanted)
 
 
 def test_classify_then_segment_makes_masks_of_the_tags_alone(ttd: Ttd, tmp_path: Path) -> None:

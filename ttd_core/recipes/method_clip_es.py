@@ -13,6 +13,7 @@ from ttd_core.methods.clip_es.maps import ClipEs
 from ttd_core.methods.clip_es.masks import decide, decide_crf
 from ttd_core.ops.masks import Masks
 from ttd_core.ops.memory import memory_errors
+from ttd_core.ops.tta import average_maps
 from ttd_core.recipes.maps import Looked
 from ttd_core.recipes.method_model import Asked
 from ttd_core.recipes.methods import name_of
@@ -24,6 +25,7 @@ from ttd_core.recipes.tagclip_towers import (
     seen_size,
     shown_size,
     templates_of,
+    whole_patches,
     words_against,
 )
 from ttd_core.types import Picture
@@ -74,7 +76,7 @@ class ClipEsMethod:
             yield Looked(maps, maps, None, None, (found > 0).float())
 
     def maps(self, picture: Picture, texts: torch.Tensor, names: Sequence[str]) -> torch.Tensor:
-        """n×h×w maps of n tags.
+        """n×h×w maps of n tags, the mean over scales on the largest grid; the published code has one scale.
 
         Args:
             picture: of any size.
@@ -83,9 +85,14 @@ class ClipEsMethod:
         """
         words = words_against(self._session, names, self._preset.map_rivals)
         background = self.embed(words, "") if words else texts[:0]
-        size = seen_size(picture.size, self._maker.tower.patch, self._size)
+        patch = self._maker.tower.patch
+        height, width = seen_size(picture.size, patch, self._size)
+        found = []
         with memory_errors(f"looking for {len(texts)} tag(s) in {picture.name}", _HINT):
-            return self._maker(pixels_of(self._session, [picture], size), [texts], background)[0]
+            for scale in self._session.views.scales:
+                size = whole_patches((height * scale, width * scale), patch)
+                found.append(self._maker(pixels_of(self._session, [picture], size), [texts], background)[0][None])
+            return average_maps(found)[0] if len(texts) else found[0][0]
 
     def masks(self, maps: torch.Tensor, picture: Picture, background: float) -> Masks:
         """The decision at the picture's own size."""
@@ -113,6 +120,7 @@ class ClipEsMethod:
             "templates": self.templates,
             "map_blocks": sorted(own.block_numbers(self._maker.tower.depth)),
             "box_threshold": own.box_threshold,
+            "scales": list(self._session.views.scales),
             "map_rivals": len(self._preset.map_rivals),
         }
 

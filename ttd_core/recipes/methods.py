@@ -110,7 +110,7 @@ METHODS: dict[str, Method] = {
     ),
     "clip-es": Method(
         "CLIP-ES's maps of known tags",
-        takes=("image_size", "templates", "logit_scale", "preset", "crf"),
+        takes=("image_size", "scales", "templates", "logit_scale", "preset", "crf"),
         target="ttd_core.recipes.method_clip_es:open_clip_es",
         serves=("masks", "demo"),
         tasks=(),
@@ -121,7 +121,7 @@ METHODS: dict[str, Method] = {
     ),
     "tagclip+clip-es": Method(
         "TagCLIP's tags, then CLIP-ES's maps of them",
-        takes=("image_size", "templates", "logit_scale", "preset", "crf"),
+        takes=("image_size", "scales", "templates", "logit_scale", "preset", "crf"),
         target="ttd_core.recipes.method_tag_masks:open_tagged_clip_es",
         serves=("masks", "demo"),
         tasks=("masks",),

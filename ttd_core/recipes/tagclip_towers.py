@@ -72,7 +72,12 @@ def seen_size(size: tuple[int, int], patch: int, image_size: int | None) -> tupl
     share = 1.0 if image_size is None else image_size / min(size)
     longest = LONGEST if image_size is None else max(LONGEST, 2 * image_size)
     share = min(share, longest / max(size))
-    rows, columns = (patch * max(SHORTEST, math.ceil(side * share / patch - 1e-9)) for side in size)
+    return whole_patches((size[0] * share, size[1] * share), patch)
+
+
+def whole_patches(size: tuple[float, float], patch: int) -> tuple[int, int]:
+    """Both sides rounded up to whole patches, at least `SHORTEST` of them."""
+    rows, columns = (patch * max(SHORTEST, math.ceil(side / patch - 1e-9)) for side in size)
     return rows, columns
 
 

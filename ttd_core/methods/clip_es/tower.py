@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from ttd_core.clip.vit import VisionTower, finish_block, norm
+from ttd_core.errors import UsageError
 from ttd_core.methods.tagclip.attention import attend, last_projections, watch
 
 
@@ -68,9 +69,14 @@ class ClipCamTower:
 
     Args:
         visual: open_clip's `VisionTransformer`.
+
+    Raises:
+        UsageError: the encoder has no class token, whose row the maps leave out.
     """
 
     def __init__(self, visual: Any) -> None:
+        if getattr(visual, "pool_type", "tok") != "tok":
+            raise UsageError("this image encoder pools patches; class activation maps need one with a class token")
         self.vision = VisionTower(visual, replace(VisionTower(visual).variant, positions="always-half"))
         self.patch = self.vision.patch
         self.depth = len(self.vision.blocks)
