@@ -47,11 +47,12 @@ demo: $(VENV)/.base
 	OMP_NUM_THREADS=1 $(BIN)/ttd evaluate --data scenes
 	OMP_NUM_THREADS=1 $(BIN)/ttd evaluate --task tags --data scenes:test --lora scenes-ttd --before
 
+# Two processes: each test is too small for more threads of its own.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
 
 golden: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/golden
