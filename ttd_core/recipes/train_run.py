@@ -5,9 +5,10 @@ Importing this module loads no torch; options are so refused before anything slo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ttd_core.atomic import make_folder
 from ttd_core.config import changed_results, result_mapping, to_mapping
@@ -21,6 +22,24 @@ if TYPE_CHECKING:
     from ttd_core.training.distributed import Place, Processes
 
 __all__ = ["METHODS", "TrainOptions", "run_training"]
+
+
+class Trained(Protocol):
+    """What both trainings say about themselves."""
+
+    @property
+    def trained(self) -> int: ...  # noqa: D102
+    @property
+    def cpu_seconds(self) -> float: ...  # noqa: D102
+    @property
+    def best_step(self) -> int | None: ...  # noqa: D102
+    @property
+    def before(self) -> Mapping[str, float]: ...  # noqa: D102
+    @property
+    def after(self) -> Mapping[str, float]: ...  # noqa: D102
+
+
+T = TypeVar("T", bound=Trained)
 
 
 def run_training(options: TrainOptions, command_line: str, report: Reporter, place: Place | None = None) -> Path:
@@ -126,50 +145,62 @@ PRODUCTS = {
 }  # fmt: skip
 
 
-def _train_ttd(options: TrainOptions, run: RunDirectory, report: Reporter, processes: Processes | None) -> Path:
-    from ttd_core.recipes.train_ttd import train_ttd
-
-    if options.cache is not None:
-        make_folder(Path(options.cache))
-    for product in PRODUCTS.values():
-        run.product(product)
-    result = train_ttd(options, run.path, report, processes)
-    run.record(
-        "adapter",
-        {
-            "files": {name: path for name, path in PRODUCTS.items() if (run.path / path).exists()},
-            "parameters": result.trained, "cpu_seconds": round(result.cpu_seconds, 1), "best_step": result.best_step,
-            "before": dict(result.before), "after": dict(result.after),
-        },
-    )  # fmt: skip
-    run.finish("done", {"done": 1})
-    if result.best_step == 0:
-        report.warning(
-            "nothing measured better than the model before the first step: the adapter changes nothing",
-            hint=f"the one after the last step is in {run.path / 'last'}",
-        )
-    report.info(f"trained {result.trained} values in {result.cpu_seconds:.0f} CPU-seconds: {run.path}")
-    return run.path
-
-
 TCL_PRODUCTS = {
     "weights": "tcl.safetensors", "last": "last/tcl.safetensors", "checkpoint": "tcl.pt", "best": "tcl.best.pt",
     "curves": "curves.png", "validation": "validation.json",
 }  # fmt: skip
 
 
-def _train_tcl(options: TrainOptions, run: RunDirectory, report: Reporter, processes: Processes | None) -> Path:
-    from ttd_core.recipes.train_tcl import train_tcl
+def _train_ttd(options: TrainOptions, run: RunDirectory, report: Reporter, processes: Processes | None) -> Path:
+    from ttd_core.recipes.train_ttd import train_ttd
 
+    def train() -> Trained:
+        return train_ttd(options, run.path, report, processes)
+
+    _trained(options, run, report, "adapter", PRODUCTS, train, "the adapter changes nothing")
+    return run.path
+
+
+def _train_tcl(options: TrainOptions, run: RunDirectory, report: Reporter, processes: Processes | None) -> Path:
+    from ttd_core.recipes.train_tcl import TrainedMasker, train_tcl
+
+    def train() -> TrainedMasker:
+        return train_tcl(options, run.path, report, processes)
+
+    result = _trained(options, run, report, "weights", TCL_PRODUCTS, train, "these weights have learned nothing")
+    report.info(f"use it: ttd masks {result.use}")
+    return result.weights
+
+
+def _trained(
+    options: TrainOptions,
+    run: RunDirectory,
+    report: Reporter,
+    kind: str,
+    products: Mapping[str, str],
+    train: Callable[[], T],
+    nothing: str,
+) -> T:
+    """Train, record what it left, and say what came of it.
+
+    Args:
+        options: the settings.
+        run: the run directory.
+        report: told how it ended.
+        kind: key of the record.
+        products: name -> path in the run of what a training may leave.
+        train: does the work.
+        nothing: what it means that no step was better than none.
+    """
     if options.cache is not None:
         make_folder(Path(options.cache))
-    for product in TCL_PRODUCTS.values():
+    for product in products.values():
         run.product(product)
-    result = train_tcl(options, run.path, report, processes)
+    result = train()
     run.record(
-        "weights",
+        kind,
         {
-            "files": {name: path for name, path in TCL_PRODUCTS.items() if (run.path / path).exists()},
+            "files": {name: path for name, path in products.items() if (run.path / path).exists()},
             "parameters": result.trained, "cpu_seconds": round(result.cpu_seconds, 1), "best_step": result.best_step,
             "before": dict(result.before), "after": dict(result.after),
         },
@@ -177,12 +208,11 @@ def _train_tcl(options: TrainOptions, run: RunDirectory, report: Reporter, proce
     run.finish("done", {"done": 1})
     if result.best_step == 0:
         report.warning(
-            "nothing measured better than the model before the first step: these weights have learned nothing",
-            hint=f"those after the last step are in {run.path / 'last'}",
+            f"nothing measured better than the model before the first step: {nothing}",
+            hint=f"what the last step left is in {run.path / 'last'}",
         )
     report.info(f"trained {result.trained} values in {result.cpu_seconds:.0f} CPU-seconds: {run.path}")
-    report.info(f"use it: ttd masks {result.use}")
-    return result.weights
+    return result
 
 
 def _train_together(
