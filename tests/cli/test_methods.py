@@ -84,7 +84,7 @@ def test_a_method_may_score_pictures_instead_of_places(ttd: Ttd, tmp_path: Path,
     assert answer.code == 0, answer.err
     row = json.loads(answer.out)
     assert [each["score"] for each in row["candidates"]] == [1.0, 0.5, 0.0] and row["tags"] == ["red"]
-    assert row["scorer"] == "image" and row["candidates"][0].get("x") is None
+    assert row["scorer"] == "toy" and row["candidates"][0].get("x") is None
 
 
 @pytest.mark.parametrize(("data", "label"), [("voc2012", 3), ("voc2012-20", 2)])

@@ -209,7 +209,8 @@ class Scorer:
         scores = self.scores(kind, question, looked)
         places = self._places(question, looked) if kind == "pixel" and looked is not None else []
         kept = self.keep(scores, None if looked is None else looked.rivals)
-        return self._result(question, kind, scores.tolist(), kept, places)
+        own = kind == "image" and self._options.scorer == "pixel"  # no pooled picture, but a score of the method's own
+        return self._result(question, self._options.method if own else kind, scores.tolist(), kept, places)
 
     def scores(self, kind: str, question: Question, looked: Looked | None) -> torch.Tensor:
         """Scores of the known candidates of one sample.
