@@ -53,6 +53,7 @@ def drawn(number: int) -> bytes:
 
 
 def write_archives(folder: Path, pairs: int) -> list[bytes]:
+    """Archives of drawn pictures with captions in a folder; the pictures as files hold them."""
     pictures = [drawn(number) for number in range(40)]
     for archive in range(ARCHIVES):
         with tarfile.open(folder / f"{archive:05d}.tar", "w") as tar:
@@ -119,6 +120,7 @@ def memory(process: int | str, what: str) -> float:
 
 
 def main() -> None:
+    """Measure and print."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("--pairs", type=int, default=600)
     asked.add_argument("--share", type=int, default=64)

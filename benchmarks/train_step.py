@@ -130,6 +130,7 @@ def measure(variant: str, options: argparse.Namespace, config: dict[str, Any], t
 
 
 def parse() -> argparse.Namespace:
+    """The arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, help="pairs per step; default 64, or 8 on a CPU")
