@@ -166,6 +166,15 @@ ActivationOption = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+PrecisionOption = Annotated[
+    Literal["fp32", "bf16"],
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="Of the image encoder's products: fp32, or bf16 (bfloat16), faster where the hardware has it.",
+        rich_help_panel=MODEL,
+    ),
+]
 
 # Method --------------------------------------------------------------------------------------------------------------
 ImageSizeOption = Annotated[

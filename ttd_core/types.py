@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import torch
 
 
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
+"""`--precision` -> the type of number that runs record."""
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """Which model to load, as the user named it.
@@ -35,6 +39,7 @@ class ModelSpec:
     lora: str | None = None
     dense: str | None = None
     activation: str | None = None
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class ModelInfo:
         cell: side in pixels of a cell of the dense embeddings where it is finer than a patch; None for the patch.
         normalise_templates: each prompt's embedding is normalised before the mean over a template set (the usual
             convention); False where the mean is taken first (TCL).
+        precision: of the image encoder's products, `fp32` or `bf16`.
     """
 
     name: str
@@ -79,6 +85,8 @@ class ModelInfo:
     vocabulary: frozenset[str] | None = None
     templates: str = "identity"
     normalise_templates: bool = True
+    precision: str = "fp32"
+
     cell: int | None = None
     mask_size: int | None = None
 

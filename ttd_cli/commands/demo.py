@@ -34,6 +34,7 @@ def demo(
     before: o.BeforeOption = False,
     dense: o.DenseOption = None,
     activation: o.ActivationOption = None,
+    precision: o.PrecisionOption = "fp32",
     method: m.MethodOption = "ttd",
     image_size: o.ImageSizeOption = None,
     scales: o.ScalesOption = "1.0",

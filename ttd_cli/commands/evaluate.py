@@ -201,6 +201,7 @@ def evaluate(
     before: o.BeforeOption = False,
     dense: o.DenseOption = None,
     activation: o.ActivationOption = None,
+    precision: o.PrecisionOption = "fp32",
     method: m.MethodOption = "ttd",
     image_size: o.ImageSizeOption = None,
     scales: o.ScalesOption = "1.0",

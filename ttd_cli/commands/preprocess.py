@@ -89,6 +89,7 @@ def preprocess(
     lora: o.LoraOption = None,
     dense: o.DenseOption = None,
     activation: o.ActivationOption = None,
+    precision: o.PrecisionOption = "fp32",
     image_size: o.ImageSizeOption = None,
     scales: o.ScalesOption = "1.0",
     hflip: o.HflipOption = False,

@@ -32,6 +32,7 @@ def tags(
     lora: o.LoraOption = None,
     dense: o.DenseOption = None,
     activation: o.ActivationOption = None,
+    precision: o.PrecisionOption = "fp32",
     method: m.MethodOption = "ttd",
     image_size: o.ImageSizeOption = None,
     scales: o.ScalesOption = "1.0",

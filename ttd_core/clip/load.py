@@ -5,11 +5,12 @@ open_clip takes seconds to import, so it is loaded only for models that are buil
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from ttd_core.clip.precision import reproducible
+from ttd_core.clip.precision import halve_products, reproducible
 from ttd_core.protocols import Backbone, Reporter
 from ttd_core.registry import BACKBONES
 from ttd_core.types import ModelSpec
@@ -19,7 +20,8 @@ def load_backbone(spec: ModelSpec, device: torch.device, reporter: Reporter) -> 
     """Load the model a user named, ready to encode.
 
     `scenes` and `tcl` are loaded by their own loaders; `auto` reads the architecture off a weights file; every
-    other name is an open_clip vision transformer. An adapter is merged last. TF32 is switched off for the process, see
+    other name is an open_clip vision transformer. An adapter is merged into it; products
+    are rounded to bfloat16 last, where that is asked for. TF32 is switched off for the process, see
     `reproducible`.
 
     Args:
@@ -42,4 +44,8 @@ def load_backbone(spec: ModelSpec, device: torch.device, reporter: Reporter) -> 
         from ttd_core.clip.lora import apply_lora
 
         backbone = apply_lora(backbone, Path(spec.lora), reporter)
+    if spec.precision == "bf16":
+        assert isinstance(backbone, torch.nn.Module)
+        halve_products(backbone)
+        backbone.info = replace(backbone.info, precision=spec.precision)
     return backbone

@@ -135,11 +135,20 @@ def project_out(attention: Any, context: torch.Tensor) -> torch.Tensor:
 def mlp(block: Any, x: torch.Tensor, variant: Variant = TRAINED) -> torch.Tensor:
     """The second half of a block, norm included, residual excluded."""
     y = block.mlp.c_fc(norm(block.ln_2, x, variant.block_eps))
-    if variant.activation == "quickgelu":
-        y = y * torch.sigmoid(1.702 * y)
+    if variant.activation == "quickgelu" or (
+        variant.activation is None and type(block.mlp.gelu).__name__ == "QuickGELU"  # open_clip's class
+    ):
+        y = quick_gelu(y)
     else:
         y = F.gelu(y) if variant.activation == "gelu" else block.mlp.gelu(y)
     return block.ls_2(block.mlp.c_proj(y))
+
+
+def quick_gelu(y: torch.Tensor) -> torch.Tensor:
+    """y·sigmoid(1.702·y); without a gradient y is written over, which spares the widest tensors of a block."""
+    if torch.is_grad_enabled():
+        return y * torch.sigmoid(1.702 * y)
+    return y.mul_((1.702 * y).sigmoid_())
 
 
 def plain(qkv: QKV) -> torch.Tensor:
@@ -175,7 +184,7 @@ def finish_block(
     """
     y = block.ls_1(project_out(block.attn, context))
     if not residual:
-        return y
+        return y.to(x.dtype)  # products may be in half precision, what leaves a block is not
     y = x + y
     return y + mlp(block, y, variant)
 

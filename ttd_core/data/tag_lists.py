@@ -44,6 +44,23 @@ def read_tag_list(path: str | os.PathLike[str]) -> tuple[str, ...]:
         DataError: when the file is missing, malformed, or holds no tag.
         UsageError: when it is malformed YAML.
     """
+    return without_repetitions(listed_texts(path), path)
+
+
+def without_repetitions(tags: Iterable[str], path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The tags of a file, each once; see `read_tag_list`.
+
+    Raises:
+        DataError: when there is none.
+    """
+    found = tuple(candidate.tag for candidate in given_tags(tags))
+    if not found:
+        raise DataError(f"no tags in {show(path)}", "write one tag per line")
+    return found
+
+
+def listed_texts(path: str | os.PathLike[str]) -> list[str]:
+    """Everything that a file of `read_tag_list` lists, repetitions included; raises as it does."""
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix == ".json":
         tags = _texts_of(_parse_json(_read_text(path), show(path)), show(path))
@@ -54,10 +71,7 @@ def read_tag_list(path: str | os.PathLike[str]) -> tuple[str, ...]:
         tags = _texts_of(parse_yaml(f"tags:\n{text}" if is_sequence else text, show(path))[0], show(path))
     else:
         tags = list(_text_lines(path))
-    found = tuple(candidate.tag for candidate in given_tags(tags))
-    if not found:
-        raise DataError(f"no tags in {show(path)}", "write one tag per line")
-    return found
+    return tags
 
 
 def read_tag_lists(path: str | os.PathLike[str]) -> dict[str, frozenset[str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttd_core.data.class_files import read_class_file
+from ttd_core.data.files import show
 from ttd_core.data.rows import BadRow
 from ttd_core.data.tag_lists import read_tag_list
 from ttd_core.errors import UsageError
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ttd_core.data.benchmarks.types import Benchmark
+    from ttd_core.protocols import Reporter
     from ttd_core.recipes.options import CommonOptions
+
+_NAMED = 5
+"""Classes named in a warning."""
 
 _OWN = (".jsonl", ".ndjson")
 
@@ -48,9 +53,26 @@ def tags_for_all(options: CommonOptions) -> tuple[str, ...] | None:
     return options.tags
 
 
-def synonyms_of(options: CommonOptions) -> Mapping[str, tuple[str, ...]]:
-    """Folded class -> texts that stand for it; empty without `--classes`."""
-    return {} if options.classes is None else read_class_file(options.classes).texts_of()
+def synonyms_of(options: CommonOptions, report: Reporter) -> Mapping[str, tuple[str, ...]]:
+    """Folded class -> texts that stand for it; empty without `--classes`.
+
+    Args:
+        options: with `classes`.
+        report: warned of classes that come more than once.
+
+    Raises:
+        DataError: the list is missing, malformed or empty.
+    """
+    if options.classes is None:
+        return {}
+    found = read_class_file(options.classes)
+    if found.repeated:
+        named = ", ".join(dict.fromkeys(found.repeated[:_NAMED])) + (", ..." if len(found.repeated) > _NAMED else "")
+        report.warning(
+            f"{show(options.classes)}: {len(found.repeated)} line(s) repeat a class, letter case aside: {named}",
+            f"equal classes are one; numbers of classes go from 0 to {len(found.names) - 1}",
+        )
+    return found.texts_of()
 
 
 def with_own_tags(options: CommonOptions, rows: Iterator[Sample | BadRow]) -> Iterator[Sample | BadRow]:

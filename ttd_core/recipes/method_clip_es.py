@@ -13,13 +13,14 @@ from ttd_core.methods.clip_es.maps import ClipEs
 from ttd_core.methods.clip_es.masks import decide, decide_crf
 from ttd_core.ops.masks import Masks
 from ttd_core.ops.memory import memory_errors
-from ttd_core.ops.tta import average_maps
+from ttd_core.ops.tta import average_maps, group_by_shape
 from ttd_core.recipes.maps import Looked
 from ttd_core.recipes.method_model import Asked
 from ttd_core.recipes.methods import name_of
 from ttd_core.recipes.tagclip_presets import MASK_TEMPLATES, preset
 from ttd_core.recipes.tagclip_towers import (
     cam_tower,
+    fitting,
     logit_scale_of,
     pixels_of,
     seen_size,
@@ -70,29 +71,43 @@ class ClipEsMethod:
 
     def look(self, pictures: Sequence[Picture], asked: Sequence[Asked]) -> Iterator[Looked]:
         """One map per class; its score is 1, or 0 where the picture has nothing of it. Captions have no map."""
-        for picture, each in zip(pictures, asked, strict=True):
-            maps = self.maps(picture, class_means(each.texts, each.classes), each.names)
+        texts = [class_means(each.texts, each.classes) for each in asked]
+        for maps in self.maps(pictures, texts, [each.names for each in asked]):
             found = maps.flatten(1).amax(1) if len(maps) else maps.new_zeros(0)
             yield Looked(maps, maps, None, None, (found > 0).float())
 
-    def maps(self, picture: Picture, texts: torch.Tensor, names: Sequence[str]) -> torch.Tensor:
-        """n×h×w maps of n tags, the mean over scales on the largest grid; the published code has one scale.
+    def maps(
+        self, pictures: Sequence[Picture], texts: Sequence[torch.Tensor], names: Sequence[Sequence[str]]
+    ) -> list[torch.Tensor]:
+        """Maps of every picture's tags, the mean over scales on the largest grid; the published code has one scale.
+
+        Pictures of one size go through the encoder together, and from its last block on one by one.
 
         Args:
-            picture: of any size.
-            texts: n×D.
-            names: all names that words of background must not equal.
+            pictures: B of any sizes.
+            texts: B tensors n×D.
+            names: for each picture all names that words of background must not equal.
+
+        Returns:
+            B tensors n×h×w.
         """
-        words = words_against(self._session, names, self._preset.map_rivals)
-        background = self.embed(words, "") if words else texts[:0]
         patch = self._maker.tower.patch
-        height, width = seen_size(picture.size, patch, self._size)
-        found = []
-        with memory_errors(f"looking for {len(texts)} tag(s) in {picture.name}", _HINT):
-            for scale in self._session.views.scales:
-                size = whole_patches((height * scale, width * scale), patch)
-                found.append(self._maker(pixels_of(self._session, [picture], size), [texts], background)[0][None])
-            return average_maps(found)[0] if len(texts) else found[0][0]
+        sizes = [seen_size(picture.size, patch, self._size) for picture in pictures]
+        words = [words_against(self._session, own, self._preset.map_rivals) for own in names]
+        found: list[torch.Tensor | None] = [None] * len(pictures)
+        for group in group_by_shape(list(zip(sizes, words, strict=True))):
+            size = sizes[group[0]]
+            largest = self._scaled(size, max(self._session.views.scales))
+            fit = fitting(self._session, largest, patch, max(len(texts[i]) for i in group))
+            for start in range(0, len(group), fit):
+                part = group[start : start + fit]
+                tags = sum(len(texts[i]) for i in part)
+                where = pictures[part[0]].name if len(part) == 1 else f"{len(part)} pictures"
+                with memory_errors(f"looking for {tags} tag(s) in {where}", _HINT):
+                    own = self._averaged([pictures[i] for i in part], [texts[i] for i in part], size, words[part[0]])
+                for i, maps in zip(part, own, strict=True):
+                    found[i] = maps
+        return [maps for maps in found if maps is not None]
 
     def masks(self, maps: torch.Tensor, picture: Picture, background: float) -> Masks:
         """The decision at the picture's own size."""
@@ -107,7 +122,7 @@ class ClipEsMethod:
 
     def class_labels(self, picture: Picture, asked: Asked, background: float | None) -> np.ndarray:
         """All classes are taken to be in the picture."""
-        maps = self.maps(picture, class_means(asked.texts, asked.classes), asked.names)
+        (maps,) = self.maps([picture], [class_means(asked.texts, asked.classes)], [asked.names])
         labels = self.labels(maps, picture, background)
         return labels if background is not None else np.maximum(labels, 1) - 1
 
@@ -123,6 +138,22 @@ class ClipEsMethod:
             "scales": list(self._session.views.scales),
             "map_rivals": len(self._preset.map_rivals),
         }
+
+    def _averaged(
+        self, pictures: Sequence[Picture], texts: Sequence[torch.Tensor], size: tuple[int, int], words: Sequence[str]
+    ) -> list[torch.Tensor]:
+        """The same of pictures of one size, all against the same words of background."""
+        background = self.embed(words, "") if words else texts[0][:0]
+        views = []
+        for scale in self._session.views.scales:
+            pixels = pixels_of(self._session, pictures, self._scaled(size, scale))
+            views.append(self._maker(pixels, texts, background))
+        return [
+            average_maps([maps[None] for maps in own])[0] if len(own[0]) else own[0] for own in zip(*views, strict=True)
+        ]
+
+    def _scaled(self, size: tuple[int, int], scale: float) -> tuple[int, int]:
+        return whole_patches((size[0] * scale, size[1] * scale), self._maker.tower.patch)
 
 
 def class_means(texts: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:

@@ -86,9 +86,9 @@ class TaggedClipEs(_Tagged):
 
     def look(self, pictures: Sequence[Picture], asked: Sequence[Asked]) -> Iterator[Looked]:
         """Scores of all classes; maps of the chosen ones, zeros for the others."""
-        for picture, each, seen in zip(pictures, asked, self.tagged(pictures, asked), strict=True):
-            kept = self.kept(seen)
-            own = self._chosen_maps(picture, each, kept)
+        tagged = self.tagged(pictures, asked)
+        chosen = [self.kept(seen) for seen in tagged]
+        for seen, kept, own in zip(tagged, chosen, self._chosen_maps(pictures, asked, chosen), strict=True):
             maps = own.new_zeros(len(seen.scores), *own.shape[1:])
             maps[kept] = own
             yield Looked(maps, maps, None, None, seen.scores.clone(), seen.rivals.clone())
@@ -100,7 +100,8 @@ class TaggedClipEs(_Tagged):
     def class_labels(self, picture: Picture, asked: Asked, background: float | None) -> np.ndarray:
         """Tag, make the maps of the tags, decide between them."""
         kept = self.kept(self.tagged([picture], [asked])[0])
-        labels = self._maps.labels(self._chosen_maps(picture, asked, kept), picture, background)
+        (maps,) = self._chosen_maps([picture], [asked], [kept])
+        labels = self._maps.labels(maps, picture, background)
         return named(labels, kept, background)
 
     def described(self) -> dict[str, Any]:
@@ -108,9 +109,15 @@ class TaggedClipEs(_Tagged):
         first = self.tagger.described()
         return first | self._maps.described() | {"method": "tagclip+clip-es", "tag_templates": first["templates"]}
 
-    def _chosen_maps(self, picture: Picture, asked: Asked, kept: Sequence[int]) -> torch.Tensor:
-        texts = class_means(asked.texts[:, : self._session.info.width], asked.classes)[list(kept)]
-        return self._maps.maps(picture, texts, asked.map_names or asked.names)
+    def _chosen_maps(
+        self, pictures: Sequence[Picture], asked: Sequence[Asked], chosen: Sequence[Sequence[int]]
+    ) -> list[torch.Tensor]:
+        width = self._session.info.width
+        texts = [
+            class_means(each.texts[:, :width], each.classes)[list(kept)]
+            for each, kept in zip(asked, chosen, strict=True)
+        ]
+        return self._maps.maps(pictures, texts, [each.map_names or each.names for each in asked])
 
 
 class TaggedTtd(_Tagged):

@@ -23,6 +23,7 @@ from ttd_core.recipes.method_model import Asked
 from ttd_core.recipes.methods import name_of
 from ttd_core.recipes.tagclip_presets import TAG_TEMPLATES, Preset, preset
 from ttd_core.recipes.tagclip_towers import (
+    fitting,
     local_tower,
     logit_scale_of,
     pixels_of,
@@ -36,9 +37,6 @@ from ttd_core.types import Picture
 if TYPE_CHECKING:
     from ttd_core.recipes.options import CommonOptions
     from ttd_core.recipes.session import Session
-
-MAX_ENTRIES = 64 * 2**20
-"""Entries of attention and of score matrices held for a group of pictures: 256 MiB each."""
 
 _HINT = "use a smaller --image-size, or fewer tags"
 
@@ -91,7 +89,8 @@ class TagClipMethod:
         found: list[Seen | None] = [None] * len(pictures)
         for group in group_by_shape(sizes):
             size = sizes[group[0]]
-            fit = self._fit(size, max(len(asked[i].names) for i in group))
+            texts = max(len(asked[i].names) for i in group) + len(self.preset.rivals)
+            fit = fitting(self._session, size, patch, texts)
             for start in range(0, len(group), fit):
                 part = group[start : start + fit]
                 with memory_errors(f"looking at {len(part)} picture(s) of {size[1]}x{size[0]} pixels", _HINT):
@@ -129,13 +128,6 @@ class TagClipMethod:
             owners.append(torch.tensor(each.classes, dtype=torch.int64, device=session.device))
         tagged = self.tagger(pixels_of(session, pictures, size), texts, owners)
         return [Seen(each) for each in tagged]
-
-    def _fit(self, size: tuple[int, int], texts: int) -> int:
-        """Pictures of a group that go together."""
-        if self._session.apart:
-            return 1
-        patches = (size[0] // self.tagger.tower.patch) * (size[1] // self.tagger.tower.patch)
-        return max(1, MAX_ENTRIES // (2 * patches * patches + 4 * patches * (texts + len(self.preset.rivals))))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class ModelOptions:
         lora: a PEFT adapter folder or file applied on top.
         dense: name of the dense strategy; None takes the model's own.
         activation: `quickgelu` or `gelu`; None decides from the weights.
+        precision: of the image encoder's products: `fp32`, or `bf16` for bfloat16, faster where the hardware has it.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         threads: CPU threads; None leaves torch's choice.
 
@@ -35,6 +36,7 @@ class ModelOptions:
     lora: str | None = None
     dense: str | None = None
     activation: Literal["quickgelu", "gelu"] | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
     device: str = field(default="auto", metadata={"result": False})
     threads: int | None = field(default=None, metadata={"result": False})
 
@@ -61,4 +63,6 @@ class ModelOptions:
 
     def spec(self) -> ModelSpec:
         """The part that says what to load."""
-        return ModelSpec(self.model, self.pretrained, self.weights, self.lora, self.dense, self.activation)
+        return ModelSpec(
+            self.model, self.pretrained, self.weights, self.lora, self.dense, self.activation, self.precision
+        )

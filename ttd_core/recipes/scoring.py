@@ -23,7 +23,7 @@ from ttd_core.recipes.session import Reading, Session, open_session
 from ttd_core.scenes.marks import is_marked
 from ttd_core.text.rivals import rivals_of
 from ttd_core.text.tokens import fold
-from ttd_core.types import Picture, Sample, TagScore
+from ttd_core.types import DTYPES, Picture, Sample, TagScore
 
 if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
@@ -57,7 +57,7 @@ class Scorer:
         self._cache = cache
         self._session: Session | None = None
         self._photo_warned = False
-        self._synonyms = synonyms_of(options)
+        self._synonyms = synonyms_of(options, report)
 
     @property
     def session(self) -> Session:
@@ -67,7 +67,7 @@ class Scorer:
             if self._run is not None:
                 self._run.note(
                     device=str(self._session.device),
-                    dtype="float32",
+                    dtype=DTYPES[self._session.info.precision],
                     threads=torch.get_num_threads(),
                     model_sha256=self._session.info.weights_sha256,
                     reading=self._session.described(),

@@ -99,6 +99,7 @@ class Session:
             "weights": self.info.weights_name,
             "dense": self.info.dense,
             "activation": self.info.activation,
+            "precision": self.info.precision,
             "image_size": self.views.image_size,
             "scales": list(self.views.scales),
             "hflip": self.views.hflip,

@@ -1,4 +1,8 @@
-"""What TagCLIP and CLIP-ES run on: picture towers of CLIP and of the built-in model, and the sizes they see."""
+"""What TagCLIP and CLIP-ES run on: picture towers of CLIP and of the built-in model, and the sizes they see.
+
+Of a model with TCL's masker they take the CLIP below, which the masker leaves as it was. Pictures are normalised as the
+model's own are, also where that is TCL's way and not CLIP's: an adapter trained on TCL knows no other.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,13 @@ import torch
 
 from ttd_core.clip.backbone import ClipBackbone
 from ttd_core.clip.scenes_model import ScenesBackbone
+from ttd_core.clip.scenes_towers import PictureTower
 from ttd_core.errors import UsageError
 from ttd_core.methods.clip_es.tower import CamTower, ClipCamTower
 from ttd_core.methods.tagclip.scenes import ScenesCamTower, ScenesLocalTower
 from ttd_core.methods.tagclip.tower import ClipLocalTower, LocalTower
+from ttd_core.methods.tcl.model import TclBackbone
+from ttd_core.methods.tcl.scenes import ScenesTcl
 from ttd_core.recipes.maps import picture_tensor
 from ttd_core.text.rivals import rivals_of
 from ttd_core.types import Picture
@@ -22,6 +29,9 @@ if TYPE_CHECKING:
 
     from ttd_core.recipes.options import CommonOptions
     from ttd_core.recipes.session import Session
+
+MAX_ENTRIES = 64 * 2**20
+"""Entries of attention and of score matrices held for a group of pictures: 256 MiB each."""
 
 LONGEST = 1024
 """Pixels of the longer side at most, or twice `--image-size`: attention between patches needs memory with its fourth
@@ -38,7 +48,7 @@ def local_tower(session: Session, name: str) -> LocalTower:
         UsageError: the model has none, or no class token.
     """
     visual = _visual(session, name)
-    if isinstance(session.backbone, ScenesBackbone):
+    if isinstance(visual, PictureTower):
         return ScenesLocalTower(visual, session.info.patch, session.info.dense != "attention")
     try:
         return ClipLocalTower(visual)
@@ -53,7 +63,7 @@ def cam_tower(session: Session, name: str) -> CamTower:
         UsageError: the model has none.
     """
     visual = _visual(session, name)
-    if isinstance(session.backbone, ScenesBackbone):
+    if isinstance(visual, PictureTower):
         return ScenesCamTower(visual, session.info.patch)
     return ClipCamTower(visual)
 
@@ -83,7 +93,7 @@ def whole_patches(size: tuple[float, float], patch: int) -> tuple[int, int]:
 
 def shown_size(session: Session, options: CommonOptions) -> int | None:
     """The shorter side that the options ask for; the built-in model has a size of its own, CLIP has none."""
-    if options.image_size is None and isinstance(session.backbone, ScenesBackbone):
+    if options.image_size is None and isinstance(session.backbone, ScenesBackbone | ScenesTcl):
         return session.views.image_size
     return options.image_size
 
@@ -92,6 +102,21 @@ def pixels_of(session: Session, pictures: Sequence[Picture], size: tuple[int, in
     """B×3×H×W on the model's device, normalised."""
     info = session.info
     return torch.stack([picture_tensor(each, size, info.mean, info.std) for each in pictures]).to(session.device)
+
+
+def fitting(session: Session, size: tuple[int, int], patch: int, texts: int) -> int:
+    """Pictures of one size that go through a tower together; one where the session keeps them apart.
+
+    Args:
+        session: the model.
+        size: H and W in pixels, multiples of the patch.
+        patch: side of a patch in pixels.
+        texts: most texts that one of them is compared with.
+    """
+    if session.apart:
+        return 1
+    patches = (size[0] // patch) * (size[1] // patch)
+    return max(1, MAX_ENTRIES // (2 * patches * patches + 4 * patches * texts))
 
 
 def words_against(session: Session, names: Iterable[str], rivals: Iterable[str]) -> tuple[str, ...]:
@@ -111,9 +136,9 @@ def logit_scale_of(session: Session, options: CommonOptions) -> float:
 
 def _visual(session: Session, name: str) -> Any:
     backbone = session.backbone
-    if isinstance(backbone, ScenesBackbone):
+    if isinstance(backbone, ScenesBackbone | ScenesTcl):
         return backbone.visual
-    if not isinstance(backbone, ClipBackbone):
+    if not isinstance(backbone, ClipBackbone | TclBackbone):
         raise _unfit(session, name)
     return backbone.vision.visual
 

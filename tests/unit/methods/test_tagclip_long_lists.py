@@ -66,5 +66,6 @@ def test_many_crops_are_cut_and_encoded_in_parts_of_the_size_asked_for(monkeypat
     parts = Tagger(tower, 100.0, TagClipConfig(threshold=0.0, crops=3))(images, texts, owners)
     assert total > 6 and sum(sizes) == total and max(sizes) == 3
     for one, want in zip(parts, whole, strict=True):
-        torch.testing.assert_close(one.scores, want.scores, rtol=0, atol=1e-6)
+        # a crop's cosine differs in its last bit, 6e-8, with the crops beside it; the factor of the softmax is 100
+        torch.testing.assert_close(one.scores, want.scores, rtol=0, atol=6e-6)
         assert not torch.equal(one.scores, one.local)

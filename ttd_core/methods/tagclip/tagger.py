@@ -95,7 +95,8 @@ class Tagger:
             return
         # cut as they are needed: with a low threshold there may be as many as classes, 0.6 MB each
         places = [(image, box) for image, one in zip(images, found, strict=True) for box in one.crops.boxes.tolist()]
-        patch, side, size = self.tower.patch, self.tower.side, self.config.crops
+        patch, side = self.tower.patch, self.tower.side
+        size = self.config.crops or (8 if images.device.type == "cpu" else 64)
         parts = []
         for start in range(0, len(places), size):
             pictures = [cut(image, box, patch, side) for image, box in places[start : start + size]]

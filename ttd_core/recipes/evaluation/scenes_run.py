@@ -15,6 +15,7 @@ from ttd_core.recipes.evaluation.options import EvaluateOptions
 from ttd_core.recipes.evaluation.recorded import other_code, start_run
 from ttd_core.recipes.evaluation.result import FILE, read_result, result_object, without_nan, write_result
 from ttd_core.scenes.dataset import find_split
+from ttd_core.types import DTYPES
 
 if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
@@ -70,7 +71,7 @@ def run_tables(
         session = open_session(options.answers(masks=False), report, cache, apart=True)
         run.note(
             device=str(session.device),
-            dtype="float32",
+            dtype=DTYPES[session.info.precision],
             model_sha256=session.info.weights_sha256,
             reading=session.described(),
         )

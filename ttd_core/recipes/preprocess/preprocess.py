@@ -20,6 +20,7 @@ from ttd_core.recipes.preprocess.options import PreprocessOptions
 from ttd_core.recipes.preprocess.recorded import start_run
 from ttd_core.recipes.preprocess.scenes_source import open_scenes_pairs
 from ttd_core.recipes.preprocess.summary import summarise
+from ttd_core.types import DTYPES
 
 if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
@@ -229,7 +230,7 @@ class _Work:
             )
         facts = {"model": event.model, "model_sha256": event.model_sha256, "settings": event.settings}
         if known is None:
-            self._run.note(device=event.device, dtype="float32", **facts)
+            self._run.note(device=event.device, dtype=DTYPES[self._options.model.precision], **facts)
 
     def _finish(self, event: Finished) -> None:
         shard = event.task.shard.name

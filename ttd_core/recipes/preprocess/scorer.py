@@ -75,7 +75,8 @@ class PairScorer:
         self.model_sha256: str | None = info.weights_sha256
         self.device = str(session.device)
         settings = {"image_size": views.image_size, "scales": list(views.scales), "hflip": views.hflip}
-        self.settings = canonical_json(settings | {"activation": info.activation})
+        rounded = {} if info.precision == "fp32" else {"precision": info.precision}
+        self.settings = canonical_json(settings | {"activation": info.activation} | rounded)
 
     def prepare(self, picture: Picture) -> Prepared:
         """Resize a picture to its views."""
