@@ -141,10 +141,15 @@ class Output:
 
     def _with_spinner(self, answers: Iterable[T], description: str) -> Iterator[T]:
         from rich.console import Console
+        from rich.markup import escape
 
         waiting = iter(answers)
-        with Console(file=self._stderr).status(description):
-            first = next(waiting, None)
+        with Console(file=self._stderr).status(description) as spinner:
+            self._show_status = lambda message: spinner.update(f"{description} {escape(message)}".strip())
+            try:
+                first = next(waiting, None)
+            finally:
+                self._show_status = None
         if first is not None:
             yield first
             yield from waiting

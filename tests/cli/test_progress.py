@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -76,3 +78,18 @@ def test_work_that_says_nothing_about_itself_leaves_no_lines() -> None:
     clock = iter(range(0, 10_000, 1000))
     assert list(ProgressLines(said.append, lambda: float(next(clock))).track(range(3), None, "x")) == [0, 1, 2]
     assert said == []
+
+
+def test_what_the_work_says_stands_beside_the_spinner_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    err = Terminal()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    output = Output(None, False, 0, Terminal(), err)
+
+    def waited() -> Iterator[int]:
+        output.status("encoding texts: 12 of 36 [/x]")
+        time.sleep(0.3)  # the spinner is drawn some twelve times a second
+        yield 1
+
+    assert list(output.watch(waited(), "ttd tags")) == [1]
+    assert "encoding texts: 12 of 36 [/x]" in err.getvalue()
+    output.status("nothing waits for this")

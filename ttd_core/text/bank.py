@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ttd_core.protocols import Backbone, Reporter, SilentReporter
+from ttd_core.protocols import Backbone, Reporter, SilentReporter, show_status
 from ttd_core.text.prompts import fill, template_set
 
 # TCL normalises with this epsilon; for any real embedding it makes no difference
@@ -22,7 +22,8 @@ _EPS = 1e-6
 # tags come again, captions do not: only texts up to this many characters are worth a file
 _DISK_CHARACTERS = 64
 _MEMORY_ENTRIES = 100_000
-_PROMPTS_AT_ONCE = 16_384
+# few enough that whoever waits is told every few seconds how far it is, on a CPU too
+_PROMPTS_AT_ONCE = 1024
 
 
 class TextBank:
@@ -35,7 +36,7 @@ class TextBank:
     Args:
         backbone: encodes prompts.
         cache_dir: folder for the embeddings, made when first needed; None keeps them in memory only.
-        reporter: hears once when the folder cannot be written.
+        reporter: hears how far a long list is, and once when the folder cannot be written.
         apart: encode the prompts of every text by themselves. With several threads the last bits of an embedding depend
             on what else is in its batch; evaluations must not. Such embeddings have files of their own.
     """
@@ -79,12 +80,17 @@ class TextBank:
         found = {tag: self._recall(key, tag) for tag, key in keys.items()}
         missing = [tag for tag, embedding in found.items() if embedding is None]
         step = 1 if self._apart else max(1, _PROMPTS_AT_ONCE // len(prompts))
+        many = len(missing) * len(prompts) > _PROMPTS_AT_ONCE
         for start in range(0, len(missing), step):
+            if many:
+                show_status(self._reporter, f"encoding texts: {start} of {len(missing)}")
             chunk = missing[start : start + step]
             for tag, embedding in zip(chunk, self._compute(chunk, prompts, each), strict=True):
                 found[tag] = embedding
                 self._remember(keys[tag], embedding)
                 self._store(keys[tag], tag, embedding)
+        if many:
+            show_status(self._reporter, "")
         rows = [found[tag] for tag in tags]
         if not rows:
             return torch.zeros(0, self._backbone.info.width)

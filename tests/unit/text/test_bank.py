@@ -50,6 +50,23 @@ def test_the_default_convention_is_the_models_own() -> None:
         assert torch.equal(bank.embed(TAGS, "custom"), bank.embed(TAGS, "custom", normalise_each=each))
 
 
+def test_a_long_list_is_encoded_in_parts_and_says_how_far_it_is() -> None:
+    class Told(ListReporter):
+        def status(self, message: str) -> None:
+            said.append(message)
+
+    said: list[str] = []
+    names = [f"cat {number}" for number in range(40)]
+    backbone = Counting()
+    bank = TextBank(backbone, reporter=Told())
+    found = bank.embed(names, "imagenet80")
+    assert said == [f"encoding texts: {start} of 40" for start in (0, 12, 24, 36)] + [""]
+    torch.testing.assert_close(found, TextBank(backbone).embed(names, "imagenet80"), rtol=0, atol=0)
+    bank.embed(names, "imagenet80")
+    bank.embed(["dog"], "imagenet80")
+    assert len(said) == 5  # nothing to wait for
+
+
 def test_each_prompt_is_encoded_once_per_process() -> None:
     backbone = Counting()
     bank = TextBank(backbone)
