@@ -152,7 +152,12 @@ def main() -> int:
 
 
 def measured(
-    taggers: dict[str, Tagger], tower: ClipLocalTower, images: torch.Tensor, texts: torch.Tensor, count: int, rounds: int
+    taggers: dict[str, Tagger],
+    tower: ClipLocalTower,
+    images: torch.Tensor,
+    texts: torch.Tensor,
+    count: int,
+    rounds: int,
 ) -> bool:
     """Print the rows of one number of classes; whether scores are equal."""
     whole = torch.arange(count, device=images.device)

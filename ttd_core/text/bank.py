@@ -81,11 +81,14 @@ class TextBank:
         missing = [tag for tag, embedding in found.items() if embedding is None]
         step = 1 if self._apart else max(1, _PROMPTS_AT_ONCE // len(prompts))
         many = len(missing) * len(prompts) > _PROMPTS_AT_ONCE
+        # one block for all of them: rows kept between the large temporaries of parts would leave holes that add up
+        new = torch.empty(len(missing), self._backbone.info.width, device=_device(self._backbone))
         for start in range(0, len(missing), step):
             if many:
                 show_status(self._reporter, f"encoding texts: {start} of {len(missing)}")
             chunk = missing[start : start + step]
-            for tag, embedding in zip(chunk, self._compute(chunk, prompts, each), strict=True):
+            new[start : start + len(chunk)] = self._compute(chunk, prompts, each)
+            for tag, embedding in zip(chunk, new[start : start + len(chunk)], strict=True):
                 found[tag] = embedding
                 self._remember(keys[tag], embedding)
                 self._store(keys[tag], tag, embedding)

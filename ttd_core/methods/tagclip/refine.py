@@ -34,10 +34,11 @@ def refine(attention: torch.Tensor, coarse: torch.Tensor, grid: tuple[int, int])
     Returns:
         N×K after the first and after the second refinement.
     """
-    if coarse.shape[1] > AT_ONCE:
-        parts = [_refine(attention, part, grid) for part in coarse.split(AT_ONCE, dim=1)]
-        return torch.cat([first for first, _ in parts], dim=1), torch.cat([second for _, second in parts], dim=1)
-    return _refine(attention, coarse, grid)
+    first, second = torch.empty_like(coarse), torch.empty_like(coarse)
+    for start in range(0, coarse.shape[1], AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        first[:, part], second[:, part] = _refine(attention, coarse[:, part], grid)
+    return first, second
 
 
 def _refine(attention: torch.Tensor, coarse: torch.Tensor, grid: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
