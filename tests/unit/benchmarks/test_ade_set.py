@@ -31,6 +31,12 @@ def test_zero_is_ignored_and_classes_count_from_one(base: Path, up: int) -> None
     assert benchmark.classes.names[7] == "bed"
 
 
+def test_it_is_found_three_levels_below_the_root(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    (tmp_path / "data").rename(tmp_path / "all" / "ade")
+    assert len(open_benchmark("ade20k", tmp_path).samples) == 2
+
+
 def test_a_genuine_mask_shows_its_classes(base: Path) -> None:
     genuine = SAMPLES / "masks" / "ADE_val_00000002.png"
     (base / "annotations/validation" / genuine.name).write_bytes(genuine.read_bytes())

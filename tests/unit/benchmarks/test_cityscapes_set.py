@@ -71,6 +71,11 @@ def test_archives_unpacked_side_by_side_are_found(tmp_path: Path) -> None:
     assert len(open_benchmark("cityscapes", tmp_path / "root").samples) == 2
 
 
+def test_it_is_found_three_levels_below_the_root(tmp_path: Path) -> None:
+    draw(tmp_path / "sets" / "street" / "scenes", "labelTrainIds", 0)
+    assert len(open_benchmark("cityscapes", tmp_path).samples) == 2
+
+
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     draw(tmp_path, "labelTrainIds", 0)
     (tmp_path / "gtFine/val/ulm/ulm_000000_000001_gtFine_labelTrainIds.png").unlink()

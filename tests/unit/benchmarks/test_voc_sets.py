@@ -12,6 +12,7 @@ from tests.support.tiny_sets import (
     SAMPLES,
     SIZE,
     draw_devkit,
+    draw_split,
     labels,
     write_mask,
     write_picture,
@@ -55,6 +56,23 @@ def test_it_is_also_found_below_folders_with_names_of_ones_own(tmp_path: Path) -
     draw_devkit(tmp_path / "copy")
     with pytest.raises(DataError, match=r"2 folders look like the data set: .*copy.*pascal"):
         open_benchmark("voc2012", tmp_path)
+
+
+def test_it_is_found_in_a_folder_of_its_own_among_other_data_sets(tmp_path: Path) -> None:
+    """Unpacked as `data/voc2012/VOCdevkit/VOC2012`, three levels below the root."""
+    draw_devkit(tmp_path / "voc2012" / "VOCdevkit" / "VOC2012")
+    draw_devkit(tmp_path / "voc2010" / "VOCdevkit" / "VOC2010")
+    (tmp_path / "coco" / "annotations").mkdir(parents=True)
+    assert keys(open_benchmark("voc2012", tmp_path)) == list(IDS)
+    draw_devkit(tmp_path / "old" / "VOCdevkit" / "VOC2012")
+    with pytest.raises(DataError, match=r"2 folders look like the data set: .*old.*voc2012"):
+        open_benchmark("voc2012", tmp_path)
+
+
+def test_what_lies_nearer_comes_before_what_lies_deeper(tmp_path: Path) -> None:
+    draw_devkit(tmp_path / "old" / "VOCdevkit" / "VOC2012")
+    draw_split(tmp_path / "VOC2012" / "validation", {"kept": labels(0, 1)}, {})
+    assert keys(open_benchmark("voc2012", tmp_path)) == ["kept"]
 
 
 def test_another_year_is_not_taken_for_it(tmp_path: Path) -> None:
@@ -248,6 +266,28 @@ class TestVoc2007:
         assert all(sample.image is not None for sample in benchmark.samples)
         alone = open_benchmark("voc2007", None, write_text(root / "far" / "labels.txt", "000009 3\n"))
         assert [(sample.key, sample.image) for sample in alone.samples] == [("000009", None)]
+
+    def test_folders_called_annotations_are_not_taken_for_a_part_of_it(self, tmp_path: Path) -> None:
+        for other in ("coco/annotations", "ade20k/ADEChallengeData2016/annotations"):
+            (tmp_path / other).mkdir(parents=True)
+        for root in (tmp_path, tmp_path / "coco"):
+            with pytest.raises(DataError, match="no PASCAL VOC 2007 found: looked for VOCdevkit/VOC2007/JPEGImages"):
+                open_benchmark("voc2007", root)
+
+    @pytest.mark.parametrize("up", [0, 1, 2])
+    def test_its_annotations_without_pictures_are_still_named(self, root: Path, up: int) -> None:
+        base = root / "VOCdevkit" / "VOC2007"
+        shutil.rmtree(base / "JPEGImages")
+        with pytest.raises(DataError, match=r"VOC2007: no JPEGImages of PASCAL VOC 2007 found"):
+            open_benchmark("voc2007", (base, *base.parents)[up])
+
+    def test_its_pictures_are_found_beside_other_data_sets(self, root: Path, tmp_path: Path) -> None:
+        (root / "VOCdevkit").rename(root / "moved")
+        (root / "data" / "voc2007").mkdir(parents=True)
+        (root / "moved").rename(root / "data" / "voc2007" / "VOCdevkit")
+        truth = write_text(root / "test_cls.txt", "000001 11 14\n")
+        (sample,) = open_benchmark("voc2007", root / "data", truth).samples
+        assert sample.image is not None
 
     def test_an_unknown_class_is_an_error_where_nothing_else_says_what_is_present(self, root: Path) -> None:
         write_xml(root / "VOCdevkit/VOC2007/Annotations/000001.xml", [("unicorn", 0)])

@@ -37,11 +37,14 @@ def open_ade(name: str, split: str | None, root: Path, truth: Path | None) -> Be
     if (split or "validation") not in _SPLITS:
         raise unknown_name("split of ADE20K", split or "", ("validation", "training"))
     part = _SPLITS[split or "validation"]
-    base = _base(root, (f"images/{part}", f"annotations/{part}"))
+    marks = (f"images/{part}", f"annotations/{part}")
+    base = _base(root, marks)
     if base is None:
         other = open_ttd_layout(name, ("ADE2016", "ADE20K"), part, root, class_list("ade150"), _TASKS)
         if other is not None:
             return other
+        base = _base(root, marks, deeper=True)
+    if base is None:
         raise _explain(root, part)
     images, annotations = below(base, f"images/{part}"), below(base, f"annotations/{part}")
     assert images is not None and annotations is not None
@@ -53,8 +56,8 @@ def open_ade(name: str, split: str | None, root: Path, truth: Path | None) -> Be
     return AnnotatedSet(title, _TASKS, class_list("ade150"), found.samples, found.absent, raw=zero_ignored(150))
 
 
-def _base(root: Path, marks: tuple[str, ...]) -> Path | None:
-    return find_base(root, marks, (_FOLDER,), lambda _: False)
+def _base(root: Path, marks: tuple[str, ...], *, deeper: bool = False) -> Path | None:
+    return find_base(root, marks, (_FOLDER,), lambda _: False, deeper=deeper)
 
 
 def _explain(root: Path, part: str) -> DataError:

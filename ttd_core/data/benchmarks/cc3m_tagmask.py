@@ -92,7 +92,7 @@ def open_cc3m_tagmask(name: str, split: str | None, root: Path, truth: Path | No
     """
     if split is not None:
         raise UsageError(f"--data {name}:{split}: {name} has no splits", f"give --data {name}")
-    base = find_base(root, _MARKS, _NESTS, lambda _: False)
+    base = find_base(root, _MARKS, _NESTS, lambda _: False, deeper=True)
     if base is None:
         looked_for = [f"cc3m_for_evaluation/{folder}" for folder in (*_MARKS, _MASKS[0])]
         raise not_found(

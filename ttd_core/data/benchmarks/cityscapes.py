@@ -44,6 +44,8 @@ def open_cityscapes(name: str, split: str | None, root: Path, truth: Path | None
         other = open_ttd_layout(name, ("Cityscapes",), split, root, classes, _TASKS)
         if other is not None:
             return other
+        images, annotations = (_folder(root, part, split, deeper=True) for part in (_PICTURES, _MASKS))
+    if images is None or annotations is None:
         raise _explain(root, split, images, annotations)
     pictures = _keyed(list_tree(images, _PNG, root), f"_{_PICTURES}", f"_{_PICTURES}")
     masks, raw, notices = _label_files(list_tree(annotations, _PNG, root))
@@ -75,8 +77,9 @@ def _keyed(listing: Listing, ending: str, new: str) -> Listing:
     return Listing(listing.folder, names, refused)
 
 
-def _folder(root: Path, part: str, split: str) -> Path | None:
-    base = find_base(root, (f"{part}/{split}",), (f"{part}_trainvaltest", "cityscapes"), lambda _: False)
+def _folder(root: Path, part: str, split: str, *, deeper: bool = False) -> Path | None:
+    nests = (f"{part}_trainvaltest", "cityscapes")
+    base = find_base(root, (f"{part}/{split}",), nests, lambda _: False, deeper=deeper)
     return None if base is None else below(base, f"{part}/{split}")
 
 

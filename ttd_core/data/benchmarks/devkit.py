@@ -13,6 +13,7 @@ from ttd_core.data.benchmarks.places import (
     XML_SUFFIXES,
     below,
     find_base,
+    find_bases,
     folder_names,
     list_files,
     list_pictures,
@@ -27,6 +28,7 @@ from ttd_core.errors import DataError
 from ttd_core.registry import near_matches
 
 _PICTURES = "JPEGImages"
+_XMLS = "Annotations"
 
 
 @dataclass(frozen=True)
@@ -52,19 +54,37 @@ class Devkit:
     @property
     def with_masks(self) -> bool:
         """Whether its annotations are label files."""
-        return self.annotations != "Annotations"
+        return self.annotations != _XMLS
 
     def avoid(self, folder: str) -> bool:
         """Whether a folder's name says that it is another year's set, which has the same layout."""
         return re.fullmatch(r"voc20\d\d", folder.casefold()) is not None and folder.casefold() != self.year.casefold()
 
-    def base(self, root: Path, marks: tuple[str, ...]) -> Path | None:
+    @property
+    def nests(self) -> tuple[str, ...]:
+        """Where archives put its folder."""
+        return f"VOCdevkit/{self.year}", self.year
+
+    def base(self, root: Path, marks: tuple[str, ...], *, deeper: bool = False) -> Path | None:
         """The folder that holds `marks`."""
-        return find_base(root, marks, (f"VOCdevkit/{self.year}", self.year), self.avoid)
+        return find_base(root, marks, self.nests, self.avoid, deeper=deeper)
+
+    def half(self, root: Path, mark: str) -> Path | None:
+        """The one folder that holds `mark` where not all is there; several of them say nothing.
+
+        `Annotations` alone says nothing either, since COCO and ADE20K have a folder of that name: it counts in a folder
+        of the year's name, or beside `ImageSets`.
+        """
+        if mark == _XMLS:
+            named = find_bases(root, (mark,), self.nests, lambda name: name.casefold() != self.year.casefold())
+            found = named or find_bases(root, (mark, "ImageSets"), self.nests, self.avoid, deeper=True)
+        else:
+            found = find_bases(root, (mark,), self.nests, self.avoid, deeper=True)
+        return found[0] if len(found) == 1 else None
 
     def pictures(self, root: Path) -> Path | None:
         """The folder of the pictures, where there is one."""
-        base = self.base(root, (_PICTURES,))
+        base = self.base(root, (_PICTURES,), deeper=True)
         return None if base is None else below(base, _PICTURES)
 
 
@@ -93,12 +113,14 @@ def open_devkit(
         other = open_ttd_layout(name, kit.ttd, split, root, classes, tasks)
         if other is not None:
             return other
+        base = kit.base(root, (_PICTURES, kit.annotations), deeper=True)
+    if base is None:
         raise _explain(kit, root, split)
     inside = root if _is_below(base, root) else base
     pictures = list_pictures(_folder(base, _PICTURES), inside)
     folder = _folder(base, _augmented(base, split) or kit.annotations)
     masks = list_files(folder, MASK_SUFFIXES, inside) if kit.with_masks else None
-    boxes = below(base, "Annotations")
+    boxes = below(base, _XMLS)
     xmls = list_files(boxes, XML_SUFFIXES, inside) if boxes is not None and boxes.is_dir() else None
     ids = _read_ids(kit, base, split)
     notices: tuple[str, ...] = ()
@@ -141,7 +163,7 @@ def _read_ids(kit: Devkit, base: Path, split: str) -> SplitList | None:
 
 def _explain(kit: Devkit, root: Path, split: str) -> DataError:
     for mark in (_PICTURES, kit.annotations):
-        half = kit.base(root, (mark,))
+        half = kit.half(root, mark)
         if half is not None:
             missing = kit.annotations if mark == _PICTURES else _PICTURES
             hint = f"{missing} and {mark} belong side by side; they come from {kit.archive}"

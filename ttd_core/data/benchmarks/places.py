@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,34 +117,51 @@ def below(folder: Path, path: str) -> Path | None:
     return place
 
 
-def find_base(root: Path, marks: Sequence[str], nests: Sequence[str], avoid: Callable[[str], bool]) -> Path | None:
-    """The folder that holds all `marks`: the root, one of `nests` below it, or one at most two levels below it.
+def find_base(
+    root: Path, marks: Sequence[str], nests: Sequence[str], avoid: Callable[[str], bool], *, deeper: bool = False
+) -> Path | None:
+    """The folder that holds all `marks`, see `find_bases`; None when there is no such folder.
+
+    Raises:
+        DataError: several folders fit equally well, or there is no such root.
+    """
+    found = find_bases(root, marks, nests, avoid, deeper=deeper)
+    if len(found) > 1:
+        places = ", ".join(show(place) for place in found[:3])
+        raise DataError(f"{show(root)}: {len(found)} folders look like the data set: {places}", "give one with --root")
+    return found[0] if found else None
+
+
+def find_bases(
+    root: Path, marks: Sequence[str], nests: Sequence[str], avoid: Callable[[str], bool], *, deeper: bool = False
+) -> list[Path]:
+    """Folders that hold all `marks`: the root, else one of `nests` below it, else all at most two levels below it.
 
     Args:
         root: as the user gave it.
         marks: paths that must exist in it (`JPEGImages`).
         nests: where archives put it below the root (`VOCdevkit/VOC2012`), in the order to try.
         avoid: names of folders that hold another data set of the same layout.
-
-    Returns:
-        None when there is no such folder.
+        deeper: look three levels below the root where nothing lies nearer: a folder of data sets, each unpacked into
+            one of its own (`data/voc/VOCdevkit/VOC2012`).
 
     Raises:
-        DataError: several folders fit equally well.
+        DataError: there is no such root, or a folder cannot be read.
     """
     if not root.is_dir():
         raise DataError(f"{show(root)}: no such folder", hint="give --root the folder that holds the data set")
     if not avoid(Path(os.path.realpath(root)).name) and _holds(root, marks):
-        return root
+        return [root]
     for nest in nests:
         place = below(root, nest)
         if place is not None and _holds(place, marks):
-            return place
-    found = [place for place in _children(root, avoid) if _holds(place, marks)]
-    if len(found) > 1:
-        places = ", ".join(show(place) for place in found[:3])
-        raise DataError(f"{show(root)}: {len(found)} folders look like the data set: {places}", "give one with --root")
-    return found[0] if found else None
+            return [place]
+    levels = _levels(root, avoid)
+    near = [*next(levels), *next(levels)]
+    found = [place for place in near if _holds(place, marks)]
+    if not found and deeper:
+        found = [place for place in next(levels) if _holds(place, marks)]
+    return found
 
 
 def not_found(root: Path, what: str, looked_for: Iterable[str], hint: str) -> DataError:
@@ -174,20 +191,18 @@ def _holds(folder: Path, marks: Sequence[str]) -> bool:
     return all(below(folder, mark) is not None for mark in marks)
 
 
-def _children(root: Path, avoid: Callable[[str], bool]) -> list[Path]:
-    """Folders one and two levels down; places with very many folders are collections of something else."""
+def _levels(root: Path, avoid: Callable[[str], bool]) -> Iterator[list[Path]]:
+    """Folders one level down, then two, and so on; places with very many folders are collections of something else."""
     top = os.path.realpath(root)
-    found = []
     level = [root]
-    for _ in range(2):
+    while True:
         level = [
             place / name
             for place in level
             for name in folder_names(place)[:_MOST_FOLDERS]
             if not avoid(name) and _within(os.path.realpath(place / name), top)
         ][:_MOST_FOLDERS]
-        found += level
-    return found
+        yield level
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
