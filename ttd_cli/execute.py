@@ -23,7 +23,7 @@ from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.recorded import start_run
 from ttd_core.recipes.results import Skipped
 from ttd_core.recipes.samples import check_files, samples_of
-from ttd_core.recipes.tag_file import write_tag_file
+from ttd_core.recipes.tag_file import check_tag_file, write_tag_file
 from ttd_core.runs import RunDirectory
 
 Chosen = TypeVar("Chosen", bound=CommonOptions)
@@ -56,11 +56,12 @@ def answer(
         bundled: the inputs of a call that names none.
 
     Raises:
-        typer.Exit: with code 3, where inputs were skipped without `--keep-going`.
+        typer.Exit: with code 3, where inputs were skipped, or left out of a tag file, without `--keep-going`.
         TtdError: what options, recipe and run directory refuse.
     """
     options = resolve(context, kind, command)
     check_files(options)
+    check_tag_file(options, context.params.get("config"))
     many = takes_many(options)
     output = Output(Renderer(command, options.format, many), *verbosity(context))
     with contextlib.ExitStack() as stack:
@@ -70,7 +71,6 @@ def answer(
             output.detail(f"run {run.path}")
             if run.status == "done" and not reads_stdin(options):
                 _replay(options, output, run, single=not many)
-                _write_tag_file(options, output, run)
                 return
             if run.resumed and run.status != "done":
                 output.info(f"going on with {run.path}: {run.done} done before")
@@ -86,7 +86,7 @@ def answer(
         if run is not None:
             run.finish("failed" if _failed(options, counts) else "done", counts)
             output.info(f"{_counted(counts)}: {run.path}{_spelled(folders)}")
-            _write_tag_file(options, output, run)
+            counts["skipped"] += _write_tag_file(options, output, run)
         elif counts["skipped"]:
             output.info(_counted(counts))
         if _failed(options, counts):
@@ -99,6 +99,7 @@ def _replay(options: CommonOptions, output: Output, run: RunDirectory, single: b
     counts, _ = _work(rows, output, run, single)
     output.end()
     output.info(f"already done: {_counted(counts)}, {run.path} (--overwrite starts anew)")
+    counts["skipped"] += _write_tag_file(options, output, run)
     if _failed(options, counts):
         raise typer.Exit(DATA)
 
@@ -126,10 +127,14 @@ def _work(
     return counts, folders
 
 
-def _write_tag_file(options: CommonOptions, output: Output, run: RunDirectory) -> None:
-    if options.tag_file is not None:
-        count = write_tag_file(Path(options.tag_file), run.outcomes())
-        output.info(f"{count} lines: {options.tag_file}")
+def _write_tag_file(options: CommonOptions, output: Output, run: RunDirectory) -> int:
+    """Write the tag file of a call that names one; returns how many pictures are missing in it for their names."""
+    if options.tag_file is None:
+        return 0
+    written = write_tag_file(Path(options.tag_file), run.outcomes(), output)
+    left_out = f", {written.left_out} left out" if written.left_out else ""
+    output.info(f"{written.lines} line{'s' if written.lines != 1 else ''}{left_out}: {options.tag_file}")
+    return written.left_out
 
 
 def _failed(options: CommonOptions, counts: dict[str, int]) -> bool:

@@ -346,6 +346,17 @@ OutOption = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+TagOutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="FOLDER|FILE.txt",
+        help="Folder of this run; or a file ending in .txt for the tags as TagCLIP publishes them: a picture a line, its "
+        "name and the numbers of its classes.",
+        show_default="RUN_ROOT/COMMAND/RUN_ID",
+        rich_help_panel=RUN,
+    ),
+]
 RunRootOption = Annotated[
     str, typer.Option("--run-root", metavar="FOLDER", help="Where runs are kept.", rich_help_panel=RUN)
 ]

@@ -58,7 +58,7 @@ def tags(
     threads: o.ThreadsOption = None,
     batch_size: o.BatchSizeOption = 8,
     save: o.SaveOption = None,
-    out: o.OutOption = None,
+    out: o.TagOutOption = None,
     run_root: o.RunRootOption = "runs",
     overwrite: o.OverwriteOption = False,
     keep_going: o.KeepGoingOption = False,
