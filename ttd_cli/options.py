@@ -56,7 +56,8 @@ TagsFileOption = Annotated[
     typer.Option(
         "--tags-file",
         metavar="FILE",
-        help="Candidates for all inputs, one per line; or each picture's tags, as ttd tags --format jsonl prints them.",
+        help="Candidates for all inputs, one per line; or each picture's tags, as ttd tags --format jsonl prints them "
+        "or as numbers of --classes.",
         rich_help_panel=INPUT,
     ),
 ]

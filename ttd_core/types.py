@@ -143,6 +143,8 @@ class Sample:
         origin: `file:line` for messages, or the option it came from.
         candidates: words that stand for the caption's own and compete as those do (a benchmark's judged words); None
             to split the caption.
+        classes: the list that the tags were chosen from, whose order numbers them; None where there is none, or where
+            the tags are that list.
     """
 
     key: str
@@ -151,6 +153,7 @@ class Sample:
     tags: tuple[str, ...] | None = None
     origin: str = ""
     candidates: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

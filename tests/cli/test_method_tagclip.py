@@ -246,8 +246,9 @@ def test_tags_of_one_run_are_masks_of_the_next(ttd: Ttd, tmp_path: Path) -> None
     for row, mask in zip(rows[:2], found[:2], strict=True):
         assert sorted(mask["tags"]) == sorted(row["tags"])
         names = [name for name in NAMES if name in row["tags"]]
-        ours = labels_by_hand(tmp_path / "photos" / row["key"], [region["tag"] for region in mask["masks"]])
-        assert np.array_equal(labels_of(mask), ours) and len(names) == len(mask["masks"])
+        ours = labels_by_hand(tmp_path / "photos" / row["key"], names)
+        numbers = np.array([0, *(NAMES.index(name) + 1 for name in names)])
+        assert np.array_equal(labels_of(mask), numbers[ours]) and len(names) == len(mask["masks"])
 
 
 def test_masks_may_be_cut_from_the_models_own_maps(ttd: Ttd, tmp_path: Path) -> None:
@@ -377,6 +378,12 @@ REFUSALS: dict[str, tuple[tuple[Any, ...], list[str]]] = {
     "a power too high": (("masks", "--method", "clip-es", "--bg", 11), ["--bg 11", "power from 1 to 10"]),
     "a power of others": (("masks", "--bg", 2), ["--bg"]),
     "a preset of others": (("tags", "--preset", "stuff"), ["--preset does not go with --method ttd"]),
+    "a rule of none": (("masks", "--method", "clip-es", "--select", "top", "--threshold", 1), ["--select does not go"]),
+    "a threshold of none": (("masks", "--method", "clip-es", "--threshold", 0.9), ["--threshold does not go"]),
+    "features of others": (
+        ("tags", "--method", "tagclip", "--model", "ViT-B-16", "--dense", "clip"), ["--dense does not go"]
+    ),
+    "a root of no data": (("tags", "--root", "/data"), ["--root is the folder of --data"]),
     "a share": (("tags", "--method", "tagclip", "--threshold", 1.5), ["--threshold"]),
 }  # fmt: skip
 

@@ -142,8 +142,12 @@ def _text_lines(path: str | os.PathLike[str]) -> list[str]:
     for number, text in lines:
         if "," in text:
             raise DataError(
-                f"{name}:{number}: has a comma, expected one tag", "write one tag per line, or all on one line"
+                f"{name}:{number}: has a comma, expected one tag",
+                "write one tag per line, or all on one line; synonyms as `dog: dog, puppy` go by --classes",
             )
+        if "\t" in text:
+            expected = "tags picture by picture go by JSON Lines, `ttd tags --format jsonl`"
+            raise DataError(f"{name}:{number}: has a tab, expected one tag", expected)
     return [text for _, text in lines]
 
 
@@ -175,7 +179,8 @@ def _parse_json(text: str, name: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"{name}:{error.lineno}: is not JSON: {error.msg}", 'expected ["dog", "grass"]') from error
+        expected = 'expected ["dog", "grass"]; tags picture by picture go by JSON Lines, `ttd tags --format jsonl`'
+        raise DataError(f"{name}:{error.lineno}: is not JSON: {error.msg}", expected) from error
     except (RecursionError, ValueError) as error:
         raise DataError(
             f"{name}: is nested too deeply or holds too long a number", 'expected ["dog", "grass"]'

@@ -12,6 +12,7 @@ from typing import Any
 from ttd_core.errors import DataError, TtdError, WeightsError
 from ttd_core.packaged import shipped_adapter
 from ttd_core.recipes.options import CommonOptions, PictureOptions
+from ttd_core.recipes.own_tags import holds_own_tags
 from ttd_core.recipes.samples import samples_of
 from ttd_core.runs import digest_files
 from ttd_core.types import Sample
@@ -85,6 +86,10 @@ def inputs_digest(options: CommonOptions, content: str | None) -> str | None:
     """
     looks = isinstance(options, PictureOptions) or options.scorer in ("pixel", "image", "tagclip")
     whole = options.input is None and options.data is None
+    if whole and options.image is not None and holds_own_tags(options):
+        # tags are found by the picture's path, which its content does not tell
+        found = [row.tags if isinstance(row, Sample) else None for row in samples_of(options)]
+        return hashlib.sha256(f"{content} {found}".encode("utf-8", "surrogatepass")).hexdigest()
     if whole or options.input == "-" or (content is not None and not looks):
         return content
     digest = hashlib.sha256((content or "folder").encode())
@@ -105,7 +110,8 @@ def sample_digest(sample: Sample) -> str:
         with suppress(OSError, ValueError):  # a picture that is not there has none; its row will say so
             found = os.stat(sample.image)
             state = found.st_size, found.st_mtime_ns
-    content = repr((sample.key, sample.caption, sample.tags, state))
+    listed = () if sample.classes is None else (sample.classes,)
+    content = repr((sample.key, sample.caption, sample.tags, state, *listed))
     return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

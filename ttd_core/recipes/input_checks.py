@@ -16,11 +16,12 @@ def check_inputs(options: Any) -> None:
     """
     not_both("--input", options.input, "--image", options.image, "an input names its own pictures")
     not_both("--input", options.input, "--text", options.text, "an input holds its own captions")
-    for flag, value in (("--tags", options.tags), ("--tags-file", options.tags_file)):
-        not_both(flag, value, "--classes", options.classes, "both list the candidates")
+    not_both("--tags", options.tags, "--classes", options.classes, "both list the candidates")
     not_both("--tags", options.tags, "--tags-file", options.tags_file, "both list the candidates")
     for flag, value in (("--input", options.input), ("--image", options.image), ("--text", options.text)):
         not_both(flag, value, "--data", options.data, "a data set names its own pictures")
+    if options.root is not None and options.data is None:
+        raise UsageError("--root is the folder of --data, which is missing", hint="add --data NAME, or drop --root")
     for role in ("image", "text", "tags", "id"):
         _check_column(options, f"--{role}-column", getattr(options, f"{role}_column"))
     if options.save is False and options.out is not None:

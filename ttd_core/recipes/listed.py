@@ -1,19 +1,17 @@
-"""Class lists and finished tags that a call names: what every picture is asked about, and what is known of each."""
+"""Class lists that a call names: what every picture is asked about."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttd_core.data.class_files import read_class_file
 from ttd_core.data.files import show
-from ttd_core.data.rows import BadRow
 from ttd_core.data.tag_lists import read_tag_list
 from ttd_core.errors import UsageError
 from ttd_core.recipes.methods import name_of
+from ttd_core.recipes.own_tags import holds_own_tags
 from ttd_core.types import Sample
 
 if TYPE_CHECKING:
@@ -26,18 +24,10 @@ if TYPE_CHECKING:
 _NAMED = 5
 """Classes named in a warning."""
 
-_OWN = (".jsonl", ".ndjson")
-
-
-def holds_own_tags(tags_file: str | None) -> bool:
-    """Whether a `--tags-file` lists tags picture by picture: JSON Lines, or the folder of a run of `ttd tags`."""
-    return tags_file is not None and (os.path.splitext(tags_file)[1].lower() in _OWN or os.path.isdir(tags_file))
-
 
 def has_classes(options: CommonOptions) -> bool:
     """Whether every picture is asked about the same list of classes."""
-    listed = options.tags_file is not None and not holds_own_tags(options.tags_file)
-    return options.classes is not None or listed or options.data is not None
+    return not holds_own_tags(options) and any((options.classes, options.tags_file, options.data))
 
 
 def tags_for_all(options: CommonOptions) -> tuple[str, ...] | None:
@@ -48,7 +38,7 @@ def tags_for_all(options: CommonOptions) -> tuple[str, ...] | None:
     """
     if options.classes is not None:
         return read_class_file(options.classes).names
-    if options.tags_file is not None and not holds_own_tags(options.tags_file):
+    if options.tags_file is not None and not holds_own_tags(options):
         return read_tag_list(options.tags_file)
     return options.tags
 
@@ -75,30 +65,7 @@ def synonyms_of(options: CommonOptions, report: Reporter) -> Mapping[str, tuple[
     return found.texts_of()
 
 
-def with_own_tags(options: CommonOptions, rows: Iterator[Sample | BadRow]) -> Iterator[Sample | BadRow]:
-    """Give each picture the tags that `--tags-file` lists for it; one that it does not list is a bad row.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    if not holds_own_tags(options.tags_file):
-        yield from rows
-        return
-    assert options.tags_file is not None
-    from ttd_core.data.benchmarks.label_files_tags import read_tag_predictions
-
-    known = read_tag_predictions(Path(options.tags_file))
-    for row in rows:
-        found = known.get(row.key) if isinstance(row, Sample) else None
-        if not isinstance(row, Sample) or row.tags is not None:
-            yield row
-        elif found is None:
-            yield BadRow(row.key, f"no tags in {options.tags_file}", "tags are found by the picture's path or name")
-        else:
-            yield replace(row, tags=found.tags)
-
-
-def data_rows(options: CommonOptions) -> Iterator[Sample | BadRow]:
+def data_rows(options: CommonOptions) -> Iterator[Sample]:
     """The pictures of a data set, each with its classes as candidates.
 
     Classes are called as TagCLIP's tagger does where that is the method and it has names for them.

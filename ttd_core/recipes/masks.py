@@ -25,6 +25,7 @@ from ttd_core.recipes.products import Stems, safe_name
 from ttd_core.recipes.results import MaskResult, Skipped, TagResult, rounded
 from ttd_core.recipes.scoring import Question, Scorer
 from ttd_core.recipes.tags import TagAnswerer
+from ttd_core.text.tokens import fold
 from ttd_core.types import Picture, Sample
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class MaskAnswerer:
     def __init__(self, options: MaskOptions, report: Reporter, run: RunDirectory, cache: Path | None) -> None:
         self._options = options
         self._run = run
+        self._classes = has_classes(options)
         self._scorer = Scorer(options, report, cache, run)
         self._tagger = TagAnswerer(options, report, self._scorer)
         self._stems = Stems(_stem_of(row) for row in run.rows())
@@ -140,7 +142,7 @@ class MaskAnswerer:
         if question.sample.tags is None or method_of(self._options).selects:
             return tags
         known = set(question.known)
-        if has_classes(self._options):
+        if self._classes:
             if not method_of(self._options).classes_compete:
                 return tags
             won = np.unique(self._decided(looked.maps, picture).labels)
@@ -150,7 +152,10 @@ class MaskAnswerer:
 
     def _label_numbers(self, question: Question, kept: Sequence[int]) -> list[int]:
         """Labels 1..K in the order of the tags; with a class list a tag's line number, the same for every picture."""
-        if has_classes(self._options):
+        if question.sample.classes is not None:
+            place = {fold(name): number for number, name in enumerate(question.sample.classes, 1)}
+            return [place[fold(question.tags[question.known[k]])] for k in kept]
+        if self._classes:
             return [question.known[k] + 1 for k in kept]
         return list(range(1, len(kept) + 1))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ttd_core.errors import UsageError
 from ttd_core.recipes.checks import finite, positive, share, whole
-from ttd_core.recipes.methods import LOOKING, METHODS, method_of, name_of, selection_of
+from ttd_core.recipes.methods import LOOKING, METHODS, Method, method_of, name_of, selection_of
 from ttd_core.recipes.tagclip_presets import preset
 
 MAX_POWER = 10
@@ -55,7 +55,25 @@ def check_method(options: Any, command: str) -> None:
             hint=f"choose --method {' or '.join(other for other, entry in METHODS.items() if entry.auto)}",
         )
     preset(options.preset)
+    _check_unused(options, method, name)
     _check_numbers(options)
+
+
+def _check_unused(options: Any, method: Method, name: str) -> None:
+    rule, threshold = method.selection or (None, None)
+    # a recorded run states the method's own
+    given = (("--select", options.select, rule), ("--threshold", options.threshold, threshold))
+    for flag, value, usual in given:
+        if not method.judges and value not in (None, usual):
+            raise UsageError(
+                f"{flag} does not go with {name}, which takes every text to be in the picture",
+                hint=f"drop {flag}, or choose --method tagclip+clip-es",
+            )
+    if method.own_features and options.model.dense is not None and options.model.model != "scenes":
+        raise UsageError(
+            f"--dense does not go with {name}, which reads the image encoder in its own way",
+            hint="drop --dense, or choose --method ttd",
+        )
 
 
 def check_background(options: Any) -> None:

@@ -60,7 +60,7 @@ class ClipEsMethod:
         tower = cam_tower(session, name_of(options))
         self._maker = ClipEs(tower, logit_scale_of(session, options), self._preset.mapping(tower.depth))
         self.templates = templates_of(session, options, MASK_TEMPLATES)
-        self._session, self._size = session, shown_size(session, options)
+        self._session, self._size = session, shown_size(session, options, masks=True)
         self._crf = bool(getattr(options, "crf", False))
 
     def embed(self, texts: Sequence[str], templates: str) -> torch.Tensor:
@@ -72,7 +72,7 @@ class ClipEsMethod:
     def look(self, pictures: Sequence[Picture], asked: Sequence[Asked]) -> Iterator[Looked]:
         """One map per class; its score is 1, or 0 where the picture has nothing of it. Captions have no map."""
         texts = [class_means(each.texts, each.classes) for each in asked]
-        for maps in self.maps(pictures, texts, [each.names for each in asked]):
+        for maps in self.maps(pictures, texts, [(*each.names, *each.listed) for each in asked]):
             found = maps.flatten(1).amax(1) if len(maps) else maps.new_zeros(0)
             yield Looked(maps, maps, None, None, (found > 0).float())
 
@@ -122,7 +122,7 @@ class ClipEsMethod:
 
     def class_labels(self, picture: Picture, asked: Asked, background: float | None) -> np.ndarray:
         """All classes are taken to be in the picture."""
-        (maps,) = self.maps([picture], [class_means(asked.texts, asked.classes)], [asked.names])
+        (maps,) = self.maps([picture], [class_means(asked.texts, asked.classes)], [(*asked.names, *asked.listed)])
         labels = self.labels(maps, picture, background)
         return labels if background is not None else np.maximum(labels, 1) - 1
 

@@ -25,6 +25,8 @@ class Asked:
         caption: D of the caption, None without one.
         owners: ascending class of each text where several stand for one; None where each is a class of its own.
         alone: nothing says that one of the texts is right, as it is of a caption's words.
+        listed: further texts that stand for something, as those of all classes that the picture's tags were chosen
+            from; no word of background may equal one.
         map_names: what the maps' stage calls the texts in a method of two stages, None for the same.
     """
 
@@ -34,6 +36,7 @@ class Asked:
     owners: tuple[int, ...] | None = None
     alone: bool = True
     map_names: tuple[str, ...] | None = None
+    listed: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[int, ...]:

@@ -117,7 +117,7 @@ class TaggedClipEs(_Tagged):
             class_means(each.texts[:, :width], each.classes)[list(kept)]
             for each, kept in zip(asked, chosen, strict=True)
         ]
-        return self._maps.maps(pictures, texts, [each.map_names or each.names for each in asked])
+        return self._maps.maps(pictures, texts, [(*(each.map_names or each.names), *each.listed) for each in asked])
 
 
 class TaggedTtd(_Tagged):

@@ -64,7 +64,7 @@ class TagClipMethod:
         tower = local_tower(session, name_of(options))
         self.tagger = Tagger(tower, logit_scale_of(session, options), self.preset.tagging(tower.depth))
         self.templates = templates or templates_of(session, options, TAG_TEMPLATES)
-        self._session, self._size = session, shown_size(session, options)
+        self._session, self._size = session, shown_size(session, options, masks=False)
 
     def embed(self, texts: Sequence[str], templates: str) -> torch.Tensor:
         """K×D normalised means of normalised prompts; the templates are the method's unless texts are captions."""
@@ -123,7 +123,7 @@ class TagClipMethod:
         session = self._session
         texts, owners = [], []
         for each in asked:
-            words = words_against(session, each.names, self.preset.rivals)
+            words = words_against(session, (*each.names, *each.listed), self.preset.rivals)
             texts.append(torch.cat([each.texts, self.embed(words, "") if words else each.texts[:0]]))
             owners.append(torch.tensor(each.classes, dtype=torch.int64, device=session.device))
         tagged = self.tagger(pixels_of(session, pictures, size), texts, owners)

@@ -52,6 +52,8 @@ class Method:
         similarity: maps are the model's own similarities, read by its calibration.
         classes_compete: every class of a list has its map in the decision, and those that win a pixel are the picture's
             tags; False where only classes whose score is selected do.
+        judges: scores decide which texts are tags; False where all texts are taken to be in the picture.
+        own_features: reads the encoder's blocks itself, so that no dense strategy of CLIP takes part.
         verbatim: class names keep the blanks of their published list (ADE20K's `bed `), since its prompts have them.
     """
 
@@ -73,6 +75,8 @@ class Method:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     backgrounds: tuple[float, float] = (0.4, 0.4)
     classes_compete: bool = False
+    judges: bool = True
+    own_features: bool = False
     verbatim: bool = False
 
 
@@ -107,6 +111,7 @@ METHODS: dict[str, Method] = {
         pixel="image",
         selection=None,
         auto=True,
+        own_features=True,
     ),
     "clip-es": Method(
         "CLIP-ES's maps of known tags",
@@ -118,6 +123,8 @@ METHODS: dict[str, Method] = {
         pixel="image",
         backgrounds=(1.0, 1.0),
         power_background=True,
+        judges=False,
+        own_features=True,
     ),
     "tagclip+clip-es": Method(
         "TagCLIP's tags, then CLIP-ES's maps of them",
@@ -132,6 +139,7 @@ METHODS: dict[str, Method] = {
         selection=None,
         selects=True,
         auto=True,
+        own_features=True,
     ),
     "tagclip+ttd": Method(
         "TagCLIP's tags, then the model's own maps of them",

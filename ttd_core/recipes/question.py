@@ -25,6 +25,7 @@ class Question:
         embeddings: T×D of the texts that stand for them, one for each unless `owners` say otherwise.
         texts: those T texts.
         owners: where several texts stand for one tag, the place in `known` of each, ascending.
+        listed: texts of all classes that the tags were chosen from.
         rivals: R×D of texts that compete with the tags, R may be 0.
         caption: embedding of D, None without a caption.
         picture: decoded, None where none is needed.
@@ -39,11 +40,13 @@ class Question:
     picture: Picture | None
     texts: tuple[str, ...] = ()
     owners: tuple[int, ...] | None = None
+    listed: tuple[str, ...] = ()
 
     @property
     def asked(self) -> Asked:
         """The same for a method of `--method`."""
-        return Asked(self.texts, self.embeddings, self.caption, self.owners, alone=self.sample.tags is not None)
+        alone = self.sample.tags is not None
+        return Asked(self.texts, self.embeddings, self.caption, self.owners, alone, listed=self.listed)
 
 
 def owners_of(groups: Iterable[Sequence[str]]) -> tuple[int, ...] | None:

@@ -13,8 +13,9 @@ from ttd_core.data.files import show
 from ttd_core.data.inputs import read_samples
 from ttd_core.data.rows import BadRow, Columns
 from ttd_core.errors import DataError, TtdError, UsageError, WeightsError
-from ttd_core.recipes.listed import data_rows, tags_for_all, with_own_tags
+from ttd_core.recipes.listed import data_rows, tags_for_all
 from ttd_core.recipes.options import CommonOptions, PictureOptions
+from ttd_core.recipes.own_tags import holds_own_tags, with_own_tags
 from ttd_core.types import Sample
 
 
@@ -60,11 +61,20 @@ def samples_of(
     Raises:
         DataError: a file, folder or tag list is missing or not readable at all; single bad rows come as `BadRow`.
     """
+    own = holds_own_tags(options)
     if options.data is not None:
-        return islice(with_own_tags(options, data_rows(options)), options.limit)
+        return islice(_with_tags_of_data(options) if own else data_rows(options), options.limit)
     tags = tags_for_all(options)
-    rows = _rows(options, stdin, tags) if bundled is None else _completed(bundled, tags, None)
-    return islice(with_own_tags(options, rows), options.limit)
+    asked = None if own else tags
+    rows = _rows(options, stdin, asked) if bundled is None else _completed(bundled, asked, None)
+    return islice(with_own_tags(options, rows, tags) if own else rows, options.limit)
+
+
+def _with_tags_of_data(options: CommonOptions) -> Iterator[Sample | BadRow]:
+    """The pictures of a data set with the tags that are known of each, numbered by its classes."""
+    rows = list(data_rows(options))
+    classes = rows[0].tags if rows else None
+    return with_own_tags(options, (replace(row, tags=None) for row in rows), classes)
 
 
 def _rows(options: CommonOptions, stdin: BinaryIO | None, tags: tuple[str, ...] | None) -> Iterator[Sample | BadRow]:

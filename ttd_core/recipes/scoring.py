@@ -15,7 +15,7 @@ from ttd_core.recipes.answering import load_pictures
 from ttd_core.recipes.candidates import picture_name, sample_candidates
 from ttd_core.recipes.listed import synonyms_of
 from ttd_core.recipes.maps import Looked, look, strongest_of
-from ttd_core.recipes.methods import scorer_of, selection_of
+from ttd_core.recipes.methods import name_of, scorer_of, selection_of
 from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.question import Question, owners_of
 from ttd_core.recipes.results import Skipped, TagResult
@@ -104,9 +104,13 @@ class Scorer:
                 picture=picture if isinstance(picture, Picture) else None,
                 texts=asked,
                 owners=owners_of(found.values()),
+                listed=self._texts_of(sample.classes or ()),
             )
             for sample, tags, found, asked, picture in zip(samples, candidates, known, texts, pictures, strict=True)
         ]
+
+    def _texts_of(self, classes: Sequence[str]) -> tuple[str, ...]:
+        return tuple(text for name in classes for text in self._synonyms.get(fold(name), (name,)))
 
     def _known(self, tags: Sequence[str]) -> dict[int, tuple[str, ...]]:
         """Places of the tags that the model can score -> the texts that stand for each, those that it knows."""
@@ -209,8 +213,8 @@ class Scorer:
         scores = self.scores(kind, question, looked)
         places = self._places(question, looked) if kind == "pixel" and looked is not None else []
         kept = self.keep(scores, None if looked is None else looked.rivals)
-        own = kind == "image" and self._options.scorer == "pixel"  # no pooled picture, but a score of the method's own
-        return self._result(question, self._options.method if own else kind, scores.tolist(), kept, places)
+        own = kind == "image" and self._options.scorer != "image"  # no pooled picture, but a score of the method's own
+        return self._result(question, name_of(self._options) if own else kind, scores.tolist(), kept, places)
 
     def scores(self, kind: str, question: Question, looked: Looked | None) -> torch.Tensor:
         """Scores of the known candidates of one sample.

@@ -91,10 +91,16 @@ def whole_patches(size: tuple[float, float], patch: int) -> tuple[int, int]:
     return rows, columns
 
 
-def shown_size(session: Session, options: CommonOptions) -> int | None:
-    """The shorter side that the options ask for; the built-in model has a size of its own, CLIP has none."""
+def shown_size(session: Session, options: CommonOptions, masks: bool) -> int | None:
+    """The shorter side that the options ask for; the built-in model has sizes of its own, CLIP has none.
+
+    Args:
+        session: the model.
+        options: with `image_size`.
+        masks: for maps; tags are found at the model's own size, whatever is made of them afterwards.
+    """
     if options.image_size is None and isinstance(session.backbone, ScenesBackbone | ScenesTcl):
-        return session.views.image_size
+        return session.views.image_size if masks else session.info.image_size
     return options.image_size
 
 

@@ -20,7 +20,7 @@ class Answers(Mapping[str, T], Generic[T]):
     """Predictions by key, also found by the plain name of the picture (`val/a.jpg` by `a`) where that is unambiguous.
 
     People's files have folders and suffixes that the data set's keys do not have, and the other way round; where both
-    have folders they must agree (`x/a` does not find `y/a`).
+    have folders they must agree (`x/a` does not find `y/a`). Where several files share a name, folders decide.
 
     Args:
         found: predictions by the keys of their file.
@@ -28,10 +28,9 @@ class Answers(Mapping[str, T], Generic[T]):
 
     def __init__(self, found: Mapping[str, T]) -> None:
         self._found = found
-        self._plain: dict[str, str | None] = {}
+        self._plain: dict[str, list[str]] = {}
         for key in found:
-            plain = plain_key(key)
-            self._plain[plain] = None if plain in self._plain else key
+            self._plain.setdefault(plain_key(key), []).append(key)
 
     def __getitem__(self, key: str) -> T:
         match = self.match(key)
@@ -49,12 +48,10 @@ class Answers(Mapping[str, T], Generic[T]):
         """The key of the file that answers a sample's key, None where there is none."""
         if key in self._found:
             return key
-        match = self._plain.get(plain_key(key))
-        if match is None:
-            return None
-        ours, theirs = PurePosixPath(key).parent.parts, PurePosixPath(match).parent.parts
-        common = min(len(ours), len(theirs))
-        return match if not common or ours[-common:] == theirs[-common:] else None
+        same = self._plain.get(plain_key(key), [])
+        if len(same) > 1:
+            same = [each for each in same if _shared_folders(key, each)]
+        return same[0] if len(same) == 1 and _shared_folders(key, same[0]) is not None else None
 
     def shared(self, keys: Iterable[str]) -> tuple[str, str] | None:
         """Two samples that one prediction would answer, as `x/a` and `y/a` do where the file has only `a`."""
@@ -64,6 +61,13 @@ class Answers(Mapping[str, T], Generic[T]):
             if match is not None and used.setdefault(match, key) != key:
                 return used[match], key
         return None
+
+
+def _shared_folders(ours: str, theirs: str) -> int | None:
+    """How many folders two keys have in common, None where they contradict each other."""
+    one, other = PurePosixPath(ours).parent.parts, PurePosixPath(theirs).parent.parts
+    common = min(len(one), len(other))
+    return common if not common or one[-common:] == other[-common:] else None
 
 
 def plain_key(key: str) -> str:

@@ -11,9 +11,20 @@ from dataclasses import dataclass
 import torch
 
 from ttd_core.methods.clip_es.tower import Approach, CamTower
+from ttd_core.methods.tagclip.attention import CACHED_ENTRIES, MAX_ENTRIES
 
 AT_ONCE = 32
-"""Tags whose gradients are held together."""
+"""Most tags whose gradients are held together."""
+
+CPU_VALUES = 64 * 2**20
+"""Values that those gradients may take on their way back through the block: 256 MiB. On a CPU more of them at once are
+no faster."""
+
+DEVICE_VALUES = 512 * 2**20
+"""The same on a GPU, which has to be kept busy: 2 GiB."""
+
+HEAD_WIDTH = 64
+"""Channels of an attention head in CLIP's encoders."""
 
 FLOOR = 1e-7
 """Added to the range of a map when it is stretched, so that its maximum ends just below 1."""
@@ -67,11 +78,20 @@ def activation_maps(
 
 def _gradients(scores: torch.Tensor, y: torch.Tensor, tags: int) -> Iterator[torch.Tensor]:
     """The gradients of the first scores at y, n×1×T×V in batches: one backward pass per tag, several at once."""
-    for start in range(0, tags, AT_ONCE):
-        rows = torch.zeros(min(AT_ONCE, tags - start), len(scores), device=y.device, dtype=scores.dtype)
+    together = _tags_at_once(y.shape[1], y.shape[2], y.device.type)
+    for start in range(0, tags, together):
+        rows = torch.zeros(min(together, tags - start), len(scores), device=y.device, dtype=scores.dtype)
         rows[:, start : start + len(rows)].fill_diagonal_(1)
         more = start + len(rows) < tags
         yield torch.autograd.grad(scores, y, rows, is_grads_batched=True, retain_graph=more)[0]
+
+
+def _tags_at_once(tokens: int, width: int, device: str) -> int:
+    """How many gradients fit: each has one of the attention, of the heads that `attend` takes together, three times
+    (itself, after and before the softmax), and one of the hidden channels, four times the width, twice."""
+    values, entries = (CPU_VALUES, CACHED_ENTRIES) if device == "cpu" else (DEVICE_VALUES, MAX_ENTRIES)
+    heads = max(1, min(width // HEAD_WIDTH, entries // tokens**2))
+    return max(1, min(AT_ONCE, values // (3 * heads * tokens**2 + 8 * tokens * width)))
 
 
 def stretched(maps: torch.Tensor) -> torch.Tensor:

@@ -16,8 +16,8 @@ from ttd_core.ops.crf import CrfConfig, dense_crf, mean_subtracted_bgr
 from ttd_core.ops.masks import resize_picture
 from ttd_core.ops.resize import resize_maps, resized_rows
 
-# Values of enlarged maps held at once: beyond them a picture is gone through in strips of rows, 256 MiB each.
-MAX_VALUES = 64 * 2**20
+# Pixels at which a map is enlarged whole; larger pictures are gone through in strips of as many.
+MAX_PIXELS = 64 * 2**20
 
 
 def decide(maps: torch.Tensor, size: tuple[int, int], background: float | None) -> np.ndarray:
@@ -35,9 +35,10 @@ def decide(maps: torch.Tensor, size: tuple[int, int], background: float | None) 
     labels = np.zeros(size, dtype=np.uint16)
     if not len(maps):
         return labels
-    for first, last, part in _strips(maps, size):
-        stack = with_background(part, background)
-        labels[first:last] = stack.argmax(axis=0) + (background is None)
+    rows = max(1, MAX_PIXELS // size[1])
+    for first in range(0, size[0], rows):
+        last = min(first + rows, size[0])
+        labels[first:last] = _decided(_enlarged_one_by_one(maps, size, first, last), background)
     return labels
 
 
@@ -74,24 +75,40 @@ def with_background(maps: np.ndarray, background: float | None) -> np.ndarray:
     """n×H×W float16 maps with the score of the background before them, in float16 as well; see `decide`."""
     if background is None:
         return maps
-    if background < 1:
-        score = np.full_like(maps[:1], background)
-    else:
-        score = 1 - maps.max(axis=0, keepdims=True)
-        score = score if background == 1 else np.power(score, np.float16(background))
-    stack: np.ndarray = np.concatenate([score, maps])
+    stack: np.ndarray = np.concatenate([_background_score(maps.max(axis=0, keepdims=True), background), maps])
     return stack
 
 
-def _strips(maps: torch.Tensor, size: tuple[int, int]) -> Iterator[tuple[int, int, np.ndarray]]:
-    """First row, row after the last, n×rows×W float16."""
-    if len(maps) * size[0] * size[1] <= MAX_VALUES:
-        yield 0, size[0], _half(enlarged(maps.float(), size))
-        return
-    rows = max(1, MAX_VALUES // (len(maps) * size[1]))
-    for first in range(0, size[0], rows):
-        last = min(first + rows, size[0])
-        yield first, last, _half(resized_rows(maps.float(), size, first, last))
+def _background_score(strongest: np.ndarray, background: float) -> np.ndarray:
+    """The score of the background where the strongest map is this, both float16."""
+    if background < 1:
+        return np.full_like(strongest, background)
+    score: np.ndarray = 1 - strongest
+    return score if background == 1 else np.power(score, np.float16(background))
+
+
+def _decided(maps: Iterator[torch.Tensor], background: float | None) -> np.ndarray:
+    """H×W uint16 from n maps of that size, float16, of which two are held at a time; the earlier one among equals."""
+    best = next(maps)
+    labels = torch.ones(best.shape, dtype=torch.int32, device=best.device)
+    for number, one in enumerate(maps, start=2):
+        labels.masked_fill_(one > best, number)
+        torch.maximum(best, one, out=best)
+    found: np.ndarray = labels.cpu().numpy().astype(np.uint16)
+    if background is not None:
+        strongest = best.cpu().numpy()
+        found[strongest <= _background_score(strongest, background)] = 0
+    return found
+
+
+def _enlarged_one_by_one(
+    maps: torch.Tensor, size: tuple[int, int], first: int, last: int
+) -> Iterator[torch.Tensor]:
+    """Rows first..last of every map, float16; of a whole picture as published, of strips up to rounding."""
+    for one in maps[:, None]:
+        whole = (first, last) == (0, size[0])
+        large = enlarged(one.float(), size) if whole else resized_rows(one.float(), size, first, last)
+        yield large[0].half()
 
 
 def _half(maps: torch.Tensor) -> np.ndarray:

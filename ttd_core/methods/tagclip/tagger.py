@@ -17,6 +17,10 @@ from ttd_core.methods.tagclip.reidentify import Crops, candidates, crops, cut
 from ttd_core.methods.tagclip.tower import LocalTower
 
 
+MIXED = 256
+"""Crops compared with all texts at once."""
+
+
 @dataclass(frozen=True)
 class Tagged:
     """What the tagger says about one picture.
@@ -113,9 +117,11 @@ class Tagger:
         """Put the embeddings of all crops to the scores of their classes."""
         parts = embedded.split([len(one.crops.classes) for one in found])
         for one, part, own, owner in zip(found, parts, texts, owners, strict=True):
-            seen = torch.softmax(self._scale * strongest(part @ own.T, owner), dim=-1)
-            again = seen.gather(1, one.crops.classes[:, None])[:, 0]
-            one.scores[one.crops.classes] = 0.5 * one.local[one.crops.classes] + 0.5 * again
+            # a few at once: of a long list as many classes may be looked at again as there are
+            for few, classes in zip(part.split(MIXED), one.crops.classes.split(MIXED), strict=True):
+                seen = torch.softmax(self._scale * strongest(few @ own.T, owner), dim=-1)
+                again = seen.gather(1, classes[:, None])[:, 0]
+                one.scores[classes] = 0.5 * one.local[classes] + 0.5 * again
 
 
 def strongest(cosines: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
