@@ -352,8 +352,8 @@ TagOutOption = Annotated[
     typer.Option(
         "--out",
         metavar="FOLDER|FILE.txt",
-        help="Folder of this run; or a file ending in .txt for the tags as TagCLIP publishes them: a picture a line, its "
-        "name and the numbers of its classes.",
+        help="Folder of this run; or a file ending in .txt for the tags as TagCLIP publishes them: a picture a line, "
+        "its name and the numbers of its classes.",
         show_default="RUN_ROOT/COMMAND/RUN_ID",
         rich_help_panel=RUN,
     ),

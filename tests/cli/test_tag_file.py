@@ -210,3 +210,23 @@ def test_names_that_are_no_text_stand_as_they_are_on_the_disk(tmp_path: Path) ->
 def test_the_help_names_the_file(ttd: Ttd) -> None:
     assert "FILE.txt" in ttd("tags", "--help").out
     assert "FILE.txt" not in ttd("masks", "--help").out
+
+
+# what its numbers mean --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("photos")
+def test_tags_that_nothing_numbers_are_refused_before_the_model_is_loaded(ttd: Ttd) -> None:
+    listing = write_text(Path("tags.jsonl"), '{"key": "a.png", "tags": ["cat"]}\n')
+    answer = refused_early(ttd, "t.txt", "--tags-file", listing)
+    assert answer.code == 2 and "asks each picture for tags of its own" in answer.err
+
+
+@pytest.mark.usefixtures("photos")
+def test_a_picture_asked_about_other_classes_is_left_out(ttd: Ttd, tmp_path: Path) -> None:
+    draw(tmp_path / "photos" / "b.png", 40, 50, 1)
+    rows = '{"image": "photos/a.png"}\n{"image": "photos/b.png", "tags": ["boat", "cat"]}\n'
+    answer = tagged(ttd, "t.txt", "--input", write_text(tmp_path / "list.jsonl", rows))
+    assert answer.code == 3 and "b.png: left out of t.txt, which numbers the classes of one list" in answer.err
+    (line,) = (tmp_path / "t.txt").read_text().splitlines()
+    assert line.split()[0].endswith("a")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ttd_core.atomic import atomic_path, make_folder, write_error
 from ttd_core.data.files import open_regular, show
 from ttd_core.errors import RunError, UsageError
+from ttd_core.recipes.own_tags import holds_own_tags
 
 if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
@@ -29,7 +30,7 @@ class Written:
 
     Args:
         lines: pictures that are in it.
-        left_out: pictures whose names the form cannot express.
+        left_out: pictures whose names the form cannot express, and those that were asked about other classes.
     """
 
     lines: int
@@ -46,7 +47,8 @@ def check_tag_file(options: CommonOptions, config: str | None = None) -> None:
         config: the file of `--config`, which is no option itself.
 
     Raises:
-        UsageError: the file is one that the call reads, or holds something else than tags and `overwrite` is not set.
+        UsageError: pictures have tags of their own, which nothing numbers; the file is one that the call reads, or
+            holds something else than tags and `overwrite` is not set.
         DataError: the file there cannot be read, so that nobody knows what would be lost.
         RunError: it cannot be written, or a folder of that name is in the way.
     """
@@ -56,6 +58,11 @@ def check_tag_file(options: CommonOptions, config: str | None = None) -> None:
     with _named(path):
         _refuse_place(path)
     _refuse_own_input(path, options, config)
+    if holds_own_tags(options):
+        raise UsageError(
+            f"--out {show(path)} numbers the classes of one list; --tags-file asks each picture for tags of its own",
+            hint="ask about a list with --classes FILE alone, or choose a folder for --out",
+        )
     if os.path.exists(path) and not options.overwrite and not _holds_tags(path):
         raise UsageError(
             f"--out {show(path)}: the file exists and is no tag file, `<id> <number> <number> ...` on each line",
@@ -78,9 +85,19 @@ def write_tag_file(path: Path, rows: Iterable[Mapping[str, Any]], report: Report
     """
     count = left_out = 0
     names = _Names(path)
+    listed: list[str] | None = None
     with _named(path), atomic_path(path) as temporary, temporary.open("wb") as stream:
         for row in rows:
             if "error" in row:
+                continue
+            asked = [str(each["tag"]) for each in row["candidates"]]
+            listed = asked if listed is None else listed
+            if asked != listed:
+                left_out += 1
+                report.warning(
+                    f"{row['key']}: left out of {show(path)}, which numbers the classes of one list",
+                    "a list with tags of its own for some pictures goes to a folder",
+                )
                 continue
             line = _line(row)
             if line is None:

@@ -16,7 +16,6 @@ from ttd_core.methods.tagclip.refine import masked_attention, refine
 from ttd_core.methods.tagclip.reidentify import Crops, candidates, crops, cut
 from ttd_core.methods.tagclip.tower import LocalTower
 
-
 MIXED = 256
 """Crops compared with all texts at once."""
 
