@@ -10,7 +10,8 @@ from tests.support import tiny_clip
 from tests.support.golden import load_case
 from ttd_core.data.benchmarks.coco_ids import stuff_to_coarse
 from ttd_core.methods.clip_es import masks
-from ttd_core.methods.clip_es.masks import decide, decide_crf
+from ttd_core.methods.clip_es.maps import enlarged
+from ttd_core.methods.clip_es.masks import decide, decide_crf, with_background
 
 PICTURES = {"crf_k1": (1, 37, 40), "crf_k2": (0, 48, 64)}
 
@@ -27,10 +28,20 @@ def test_labels_are_the_stored_ones(data: str, number: int) -> None:
     np.testing.assert_array_equal(named[found], case.arrays[f"{data}_{number}_pred"])
 
 
+@pytest.mark.parametrize("background", [1.0, 2.0, 0.3, None])
+def test_map_after_map_gives_the_labels_of_all_maps_at_once(background: float | None) -> None:
+    maps = torch.rand(30, 6, 9, generator=torch.Generator().manual_seed(0))
+    maps = maps.repeat(2, 1, 1)  # equal maps: the first of them has the place
+    for size in ((71, 90), (6, 9), (5, 200)):
+        large = enlarged(maps, size).half().numpy()
+        expected = with_background(large, background).argmax(axis=0) + (background is None)
+        np.testing.assert_array_equal(decide(maps, size, background), expected)
+
+
 def test_strips_of_rows_give_the_same_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     maps = torch.rand(5, 6, 9, generator=torch.Generator().manual_seed(0))
     whole = decide(maps, (71, 90), 1.0)
-    monkeypatch.setattr(masks, "MAX_VALUES", 5 * 90 * 7)
+    monkeypatch.setattr(masks, "MAX_PIXELS", 90 * 7)
     assert (decide(maps, (71, 90), 1.0) != whole).mean() < 0.001 and len(np.unique(whole)) == 6
 
 

@@ -31,10 +31,19 @@ def test_maps_of_many_tags_are_those_of_parts(monkeypatch: pytest.MonkeyPatch) -
     maker = ClipEs(ClipCamTower(tiny_backbone(0, TAGCLIP_TINY).network.visual), 100.0)
     image = torch.randn(1, 3, 48, 64, generator=random)
     texts = F.normalize(torch.randn(9, 64, generator=random), dim=-1)
-    (whole,) = maker(image, [texts], texts[:2])
-    monkeypatch.setattr(cam, "AT_ONCE", 4)
-    torch.testing.assert_close(maker(image, [texts], texts[:2])[0], whole, rtol=1e-3, atol=1e-4)
-    assert whole.shape == (9, 3, 4)
+    (single,) = maker(image, [texts], texts[:2])
+    for together in (4, 9):
+        monkeypatch.setattr(cam, "tags_at_once", lambda *_, count=together: count)
+        torch.testing.assert_close(maker(image, [texts], texts[:2])[0], single, rtol=1e-3, atol=1e-4)
+    assert single.shape == (9, 3, 4)
+
+
+def test_gradients_held_together_are_bounded_whatever_the_picture() -> None:
+    assert cam.tags_at_once(1201, 768, "cpu") == 1
+    assert cam.tags_at_once(197, 768, "cuda") == cam.AT_ONCE
+    few = cam.tags_at_once(1201, 768, "cuda")
+    assert 1 < few < cam.AT_ONCE and 3 * 12 * 1201**2 * few <= cam.MAX_VALUES
+    assert cam.tags_at_once(20_000, 1024, "cuda") == 1
 
 
 def test_five_thousand_classes_are_tagged() -> None:

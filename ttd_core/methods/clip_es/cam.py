@@ -11,17 +11,14 @@ from dataclasses import dataclass
 import torch
 
 from ttd_core.methods.clip_es.tower import Approach, CamTower
-from ttd_core.methods.tagclip.attention import CACHED_ENTRIES, MAX_ENTRIES
+from ttd_core.methods.tagclip.attention import MAX_ENTRIES
 
 AT_ONCE = 32
-"""Most tags whose gradients are held together."""
+"""Most tags whose gradients a GPU computes together. A CPU takes one at a time, as published, which is up to twice as
+fast: the gradients of many leave its cache."""
 
-CPU_VALUES = 64 * 2**20
-"""Values that those gradients may take on their way back through the block: 256 MiB. On a CPU more of them at once are
-no faster."""
-
-DEVICE_VALUES = 512 * 2**20
-"""The same on a GPU, which has to be kept busy: 2 GiB."""
+MAX_VALUES = 512 * 2**20
+"""Values that those gradients may take on their way back through the block: 2 GiB."""
 
 HEAD_WIDTH = 64
 """Channels of an attention head in CLIP's encoders."""
@@ -70,15 +67,19 @@ def activation_maps(
         own = Approach(x, None, approach.grid, None if approach.beside is None else approach.beside[index : index + 1])
         picture, attention = tower.finish(x, y, own)
         scores = torch.softmax(logit_scale * picture @ texts.T, dim=-1)[0]
-        means = [gradient[:, 0, -patches:].mean(dim=1) for gradient in _gradients(scores, y, tags)]
-    weights = torch.cat(means)
+        # made beforehand: small results between the large ones would keep their memory from being used again
+        weights = y.new_empty(tags, y.shape[2])
+        done = 0
+        for gradient in _gradients(scores, y, tags):
+            weights[done : done + len(gradient)] = gradient[:, 0, -patches:].mean(dim=1)
+            done += len(gradient)
     maps = (weights @ y.detach()[0, -patches:].T).clamp(min=0)
     return Activation(maps, weights, scores.detach(), attention.detach())
 
 
 def _gradients(scores: torch.Tensor, y: torch.Tensor, tags: int) -> Iterator[torch.Tensor]:
-    """The gradients of the first scores at y, n×1×T×V in batches: one backward pass per tag, several at once."""
-    together = _tags_at_once(y.shape[1], y.shape[2], y.device.type)
+    """The gradients of the first scores at y, n×1×T×V: one backward pass per tag, on a GPU several at once."""
+    together = tags_at_once(y.shape[1], y.shape[2], y.device.type)
     for start in range(0, tags, together):
         rows = torch.zeros(min(together, tags - start), len(scores), device=y.device, dtype=scores.dtype)
         rows[:, start : start + len(rows)].fill_diagonal_(1)
@@ -86,12 +87,24 @@ def _gradients(scores: torch.Tensor, y: torch.Tensor, tags: int) -> Iterator[tor
         yield torch.autograd.grad(scores, y, rows, is_grads_batched=True, retain_graph=more)[0]
 
 
-def _tags_at_once(tokens: int, width: int, device: str) -> int:
-    """How many gradients fit: each has one of the attention, of the heads that `attend` takes together, three times
-    (itself, after and before the softmax), and one of the hidden channels, four times the width, twice."""
-    values, entries = (CPU_VALUES, CACHED_ENTRIES) if device == "cpu" else (DEVICE_VALUES, MAX_ENTRIES)
-    heads = max(1, min(width // HEAD_WIDTH, entries // tokens**2))
-    return max(1, min(AT_ONCE, values // (3 * heads * tokens**2 + 8 * tokens * width)))
+def tags_at_once(tokens: int, width: int, device: str) -> int:
+    """One on a CPU; on a GPU as many as fit into `MAX_VALUES`.
+
+    On its way each is three times as large as the attention of the heads that `attend` takes together (before, in and
+    after the softmax), and twice as large as the hidden channels, of which there are 4V.
+
+    Args:
+        tokens: T.
+        width: V.
+        device: `cpu`, or the kind of GPU.
+
+    Returns:
+        1 to `AT_ONCE`.
+    """
+    if device == "cpu":
+        return 1
+    heads = max(1, min(width // HEAD_WIDTH, MAX_ENTRIES // tokens**2))
+    return max(1, min(AT_ONCE, MAX_VALUES // (3 * heads * tokens**2 + 8 * tokens * width)))
 
 
 def stretched(maps: torch.Tensor) -> torch.Tensor:

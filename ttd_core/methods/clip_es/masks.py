@@ -101,9 +101,7 @@ def _decided(maps: Iterator[torch.Tensor], background: float | None) -> np.ndarr
     return found
 
 
-def _enlarged_one_by_one(
-    maps: torch.Tensor, size: tuple[int, int], first: int, last: int
-) -> Iterator[torch.Tensor]:
+def _enlarged_one_by_one(maps: torch.Tensor, size: tuple[int, int], first: int, last: int) -> Iterator[torch.Tensor]:
     """Rows first..last of every map, float16; of a whole picture as published, of strips up to rounding."""
     for one in maps[:, None]:
         whole = (first, last) == (0, size[0])
