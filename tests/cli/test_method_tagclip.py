@@ -33,6 +33,7 @@ from ttd_core.text.bank import TextBank
 from ttd_core.text.rivals import RIVALS
 
 SEED = 2
+BEACH = Path(__file__).parents[2] / "examples" / "beach.png"
 NAMES = ["cat", "horse", "car", "boat"]
 
 
@@ -309,6 +310,24 @@ def test_products_in_bfloat16_move_scores_a_little_and_name_another_run(ttd: Ttd
     assert scored(rounded) != scored(plain) and scored(rounded) == pytest.approx(scored(plain), abs=0.1)
     manifests = sorted((tmp_path / "runs" / "tags").glob("*/manifest.json"))
     assert sorted(json.loads(each.read_text())["dtype"] for each in manifests) == ["bfloat16", "float32"]
+
+
+@pytest.mark.parametrize(
+    ("command", "method"),
+    [
+        ("tags", "tagclip"),
+        ("masks", "clip-es"),
+        ("masks", "tagclip+clip-es"),
+        ("masks", "tagclip+ttd"),
+        ("masks", "ttd"),
+    ],
+)
+def test_the_built_in_model_takes_bfloat16_products_in_every_method(ttd: Ttd, command: str, method: str) -> None:
+    asked = (command, "--image", BEACH, "--tags", "dog,umbrella,sea,boat", "--method", method)
+    plain, rounded = answered(ttd, *asked), answered(ttd, *asked, "--precision", "bf16")
+    assert scored(rounded) == pytest.approx(scored(plain), abs=0.02)
+    if command == "masks":
+        assert (labels_of(rounded) == labels_of(plain)).mean() > 0.97
 
 
 # evaluation ------------------------------------------------------------------------------------------------------

@@ -111,10 +111,11 @@ class Watcher:
 
     def __call__(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """See `ttd_core.clip.neighbours.Mix`."""
-        scores = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).masked_fill(~self._mask, -torch.inf)
+        # float32 whatever the projections are
+        scores = (q.float() * q.shape[-1] ** -0.5 @ k.float().transpose(-2, -1)).masked_fill(~self._mask, -torch.inf)
         weights = scores.softmax(dim=-1)
         self.attention = weights.mean(dim=1)
-        return weights @ v
+        return weights.to(v.dtype) @ v
 
 
 def _blocks(visual: PictureTower) -> list[Block]:
