@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ttd_core.protocols import SilentReporter
-from ttd_core.recipes.demo import bundled_samples, run_demo
+from ttd_core.recipes.demo import Shown, bundled_samples, run_demo
 from ttd_core.recipes.options import DemoOptions, ModelOptions, TagOptions
 from ttd_core.recipes.recorded import start_run
 from ttd_core.recipes.results import DemoResult, TagResult
@@ -112,3 +112,48 @@ def test_a_sheet_shows_the_scores_that_tags_prints(model: ModelOptions, tmp_path
     (scored,) = run_tags(TagOptions(input="list.jsonl", model=model), [sample], SilentReporter())
     assert isinstance(drawn, DemoResult) and isinstance(scored, TagResult)
     assert drawn.tags.scores == scored.scores
+
+
+def test_white_is_where_the_tags_of_the_picture_are_kept() -> None:
+    fixed = Shown.of(DemoOptions(threshold=0.3), 0.3)
+    assert (fixed.white, fixed.meaning, fixed.notes) == (0.3, "", ())
+    for options in (
+        DemoOptions(select="range"),
+        DemoOptions(select="relative"),
+        DemoOptions(select="top", threshold=3),
+    ):
+        shown = Shown.of(options, 0.04)
+        assert (shown.white, shown.meaning) == (0.04, "this picture's threshold")
+    assert Shown.of(DemoOptions(method="tagclip"), 0.04).white == 0.04
+    assert Shown.of(DemoOptions(select="range"), None).white == 0.5
+
+
+def test_maps_that_the_numbers_are_not_read_from_are_said_to_be_others() -> None:
+    for options, maps in (
+        (DemoOptions(scorer="tagclip"), "similarity"),
+        (DemoOptions(method="tagclip+ttd"), "similarity"),
+        (DemoOptions(method="tagclip+clip-es"), "CLIP-ES"),
+    ):
+        shown = Shown.of(options, 0.04)
+        assert shown.white == 0.5 and shown.meaning == ""
+        assert "TagCLIP" in shown.notes[0] and "0.04" in shown.notes[0] and maps in shown.notes[1]
+    assert "0.03 and 0.04" in Shown.of(DemoOptions(scorer="tagclip"), 0.04, 0.03).notes[0]
+
+
+def test_a_sheet_of_low_scores_is_white_at_their_own_threshold(tmp_path: Path) -> None:
+    sample = Sample("beach", EXAMPLES / "beach.png", None, ("car", "cat", "bus"))
+    sheets = []
+    for select, threshold in (("range", 0.5), ("fixed", 0.5)):
+        chosen = DemoOptions(
+            image=str(sample.image), tags=sample.tags, method="tagclip", select=select, threshold=threshold,
+            run_root=str(tmp_path),
+        )  # fmt: skip
+        run = start_run("demo", chosen, "")
+        assert run is not None
+        with run:
+            (result,) = run_demo(chosen, [sample], SilentReporter(), run)
+        assert isinstance(result, DemoResult)
+        sheets.append(np.asarray(Image.open(run.path / result.sheet)).astype(int))
+    red = [int((page[:360, 390:, 0] - page[:360, 390:, 2] > 30).sum()) for page in sheets]
+    assert max(score.score or 0 for score in result.tags.scores) < 0.5
+    assert red[0] > 1000 and red[0] > red[1]

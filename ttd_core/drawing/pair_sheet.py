@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from ttd_core.drawing.canvas import resized
 from ttd_core.drawing.colours import FAINT, INK, LINE, PAPER
 from ttd_core.drawing.lettering import elide, text_width, write
-from ttd_core.drawing.tiles import GAP, MARGIN, TEXT, Panel, heated, inside, label, pale, scale
+from ttd_core.drawing.tiles import GAP, MARGIN, NOTE_STEP, TEXT, Panel, heated, inside, label, notes_below, pale, scale
 
 MOST_PAIRS = 60
 _WIDTH = 1600
@@ -25,9 +25,11 @@ def pair_sheet(
     after: Sequence[Panel],
     *,
     names: tuple[str, str] = ("before", "after"),
-    threshold: float = 0.5,
+    threshold: float | tuple[float, float] = 0.5,
     value_range: tuple[float, float] = (0.0, 1.0),
     title: str = "",
+    meaning: str = "",
+    notes: Sequence[str] = (),
 ) -> Image.Image:
     """Draw the picture, then for each tag two heat maps, one below the other, as `sheet` draws one.
 
@@ -38,9 +40,11 @@ def pair_sheet(
         before: the tags in the order wanted; of more than `MOST_PAIRS` the first ones are drawn.
         after: the same tags in the same order.
         names: what stands beside the upper and the lower row.
-        threshold: the value that is white.
+        threshold: the value that is white, or that of the upper and that of the lower row.
         value_range: the values of the full blue and the full red.
         title: a line below the sheet, e.g. the caption.
+        meaning: what the threshold is, where it is not the one asked for.
+        notes: further lines at the foot, e.g. what the numbers are where they are not the maps'.
 
     Returns:
         An RGB picture, at most 1600 pixels wide.
@@ -51,7 +55,9 @@ def pair_sheet(
     block = 2 * step + _BETWEEN
     blocks = math.ceil((len(pairs) + 1) / columns)
     inner = _GUTTER + columns * width + (columns - 1) * GAP
-    foot = round(TEXT * 2.2) * (2 if title else 1)
+    whites = threshold if isinstance(threshold, tuple) else (threshold, threshold)
+    below = len(notes) + (whites[0] != whites[1])
+    foot = round(TEXT * 2.2) * (2 if title else 1) + NOTE_STEP * below
     page = Image.new("RGB", (inner + 2 * MARGIN, blocks * block - _BETWEEN + foot + 2 * MARGIN), PAPER)
     draw = ImageDraw.Draw(page)
     small = resized(picture, inside(picture, (height, width)))
@@ -63,7 +69,7 @@ def pair_sheet(
             _beside(page, names, (top, step, height), (inner, top > MARGIN))
         for row, panel in enumerate(pairs[index - 1] if index else (None,)):
             over = top + row * step + (step // 2 if panel is None else 0)  # the picture belongs to both rows
-            tile = small if panel is None else heated(backdrop, panel, threshold, value_range, picture)
+            tile = small if panel is None else heated(backdrop, panel, whites[row], value_range, picture)
             page.paste(tile, (left + (width - small.width) // 2, over + (height - small.height) // 2))
             label(draw, panel, (left, over + height + round(TEXT * 0.95)), width)
     bottom = MARGIN + blocks * block - _BETWEEN + TEXT
@@ -71,8 +77,16 @@ def pair_sheet(
         write(draw, (MARGIN, bottom), elide(title, TEXT, inner), TEXT, INK)
         bottom += round(TEXT * 2.2)
     left_out = f"{len(pairs)} of {len(before)} tags" if len(pairs) < len(before) else ""
-    scale(draw, page, (MARGIN, bottom), inner, threshold, value_range, left_out)
+    if whites[0] != whites[1]:  # each row has a bar of its own
+        scale(draw, page, (MARGIN, bottom), inner, whites[0], value_range, "", _joined(meaning, names[0]))
+        bottom, meaning = bottom + NOTE_STEP, _joined(meaning, names[1])
+    scale(draw, page, (MARGIN, bottom), inner, whites[1], value_range, left_out, meaning)
+    notes_below(draw, notes, (MARGIN, bottom + NOTE_STEP), inner)
     return page
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def _layout(aspect: float, tiles: int) -> tuple[tuple[int, int], int]:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from ttd_core.drawing.canvas import resized
 from ttd_core.drawing.colours import INK, PAPER
 from ttd_core.drawing.lettering import elide, write
-from ttd_core.drawing.tiles import GAP, MARGIN, TEXT, Panel, heated, inside, label, pale, scale
+from ttd_core.drawing.tiles import GAP, MARGIN, NOTE_STEP, TEXT, Panel, heated, inside, label, notes_below, pale, scale
 
 __all__ = ["MOST_TAGS", "Panel", "sheet"]
 
@@ -26,6 +26,8 @@ def sheet(
     threshold: float = 0.5,
     value_range: tuple[float, float] = (0.0, 1.0),
     title: str = "",
+    meaning: str = "",
+    notes: Sequence[str] = (),
 ) -> Image.Image:
     """Draw picture | heat map per tag, wrapped into rows.
 
@@ -37,6 +39,8 @@ def sheet(
         threshold: the value that is white.
         value_range: the values of the full blue and the full red.
         title: a line below the sheet, e.g. the caption.
+        meaning: what the threshold is, where it is not the one asked for.
+        notes: further lines at the foot, e.g. what the numbers are where they are not the maps'.
 
     Returns:
         An RGB picture, at most 1600 pixels wide.
@@ -47,7 +51,7 @@ def sheet(
     step = height + round(TEXT * 2.6)
     rows = math.ceil((len(drawn) + 1) / columns)
     inner = columns * width + (columns - 1) * GAP
-    foot = round(TEXT * 2.2) * (2 if title else 1)
+    foot = round(TEXT * 2.2) * (2 if title else 1) + NOTE_STEP * len(notes)
     page = Image.new("RGB", (inner + 2 * MARGIN, rows * step + foot + 2 * MARGIN - GAP // 2), PAPER)
     draw = ImageDraw.Draw(page)
     small = resized(picture, inside(picture, tile))
@@ -64,7 +68,8 @@ def sheet(
         write(draw, (MARGIN, bottom), elide(title, TEXT, inner), TEXT, INK)
         bottom += round(TEXT * 2.2)
     left_out = f"{len(drawn)} of {len(panels)} tags, the best-scored" if len(drawn) < len(panels) else ""
-    scale(draw, page, (MARGIN, bottom), inner, threshold, value_range, left_out)
+    scale(draw, page, (MARGIN, bottom), inner, threshold, value_range, left_out, meaning)
+    notes_below(draw, notes, (MARGIN, bottom + NOTE_STEP), inner)
     return page
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from ttd_core.drawing.lettering import elide, text_width, write
 TEXT = 18
 MARGIN = 28
 GAP = 22
+NOTE_STEP = 26
+"""Pixels from line to line of the notes below a sheet."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,9 @@ def scale(
     threshold: float,
     value_range: tuple[float, float],
     remark: str,
+    meaning: str = "",
 ) -> None:
-    """The colour bar between its two ends, the threshold, and a remark on the right."""
+    """The colour bar between its two ends, the threshold with what it is, and a remark on the right."""
     size, length = TEXT - 3, 180
     low, high = value_range
     ends = f"{low:g}", f"{high:g}"
@@ -112,6 +116,14 @@ def scale(
     write(draw, (place[0], middle), ends[0], size, COLD)
     write(draw, (left + length + 8, middle), ends[1], size, HOT)
     after = left + length + 28 + text_width(ends[1], size)
-    write(draw, (after, middle), f"white at {threshold:g}", size, FAINT)
+    room = width - text_width(remark, size) - (after - place[0]) - 12
+    white = f"white at {threshold:.4g}"
+    write(draw, (after, middle), elide(f"{white}, {meaning}", size, room) if meaning else white, size, FAINT)
     if remark:
         write(draw, (place[0] + width - text_width(remark, size), middle), remark, size, FAINT)
+
+
+def notes_below(draw: ImageDraw.ImageDraw, notes: Sequence[str], place: tuple[int, int], width: int) -> None:
+    """Lines that explain the sheet, the first one's middle at `place`."""
+    for number, note in enumerate(notes):
+        write(draw, (place[0], place[1] + number * NOTE_STEP), elide(note, TEXT - 3, width), TEXT - 3, FAINT)

@@ -47,11 +47,10 @@ def select(
     if rule == "fixed":
         kept = ranked >= value
     elif rule == "relative":
-        # the two are equal for a positive best up to rounding; a share of a negative one lies above it
-        kept = ranked >= torch.where(best >= 0, value * best, best - (1 - value) * best.abs())
+        kept = ranked >= _share_of_best(best, value)
     elif rule == "range":
         low = scores.masked_fill(~eligible, torch.inf).amin(dim=1, keepdim=True)
-        kept = ranked > low + value * (best - low)
+        kept = ranked > _share_of_range(low, best, value)
         kept |= ~kept.any(dim=1, keepdim=True) & (_ranks(ranked) == 0)
     else:
         kept = _ranks(ranked) < value
@@ -80,6 +79,44 @@ def chosen(scores: torch.Tensor, rivals: torch.Tensor | None, rule: str, value: 
     together = scores if rule != "auto" or rivals is None else torch.cat([scores, rivals.to(scores)])
     kept: list[bool] = select(together[None], "range" if rule == "auto" else rule, value)[0, : len(scores)].tolist()
     return kept
+
+
+def cut(scores: torch.Tensor, rivals: torch.Tensor | None, rule: str, value: float) -> float | None:
+    """The score at which `chosen` decides: an image's tags reach it (`range` and `auto`: exceed it), the others do not.
+
+    Args:
+        scores: K float.
+        rivals: see `chosen`.
+        rule: see `chosen`.
+        value: see `select`.
+
+    Returns:
+        For `fixed` the value itself; for `top` the last kept candidate's score; where `range` keeps the best though it
+        exceeds nothing, that one's. None where the rule is not `fixed` and no candidate has a score.
+
+    Raises:
+        UsageError: see `select`.
+    """
+    _check("range" if rule == "auto" else rule, value)
+    if rule == "fixed":
+        return value
+    together = scores if rule != "auto" or rivals is None else torch.cat([scores, rivals.to(scores)])
+    known = together[~together.isnan()]
+    if not len(known):
+        return None
+    low, best = known.amin(), known.amax()
+    if rule == "top":
+        return float(known.topk(min(int(value), len(known))).values[-1])
+    return float(_share_of_best(best, value) if rule == "relative" else _share_of_range(low, best, value))
+
+
+def _share_of_best(best: torch.Tensor, value: float) -> torch.Tensor:
+    # the two are equal for a positive best up to rounding; a share of a negative one lies above it
+    return torch.where(best >= 0, value * best, best - (1 - value) * best.abs())
+
+
+def _share_of_range(low: torch.Tensor, best: torch.Tensor, value: float) -> torch.Tensor:
+    return low + value * (best - low)
 
 
 def _ranks(scores: torch.Tensor) -> torch.Tensor:

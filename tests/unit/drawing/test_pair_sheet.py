@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ttd_core.drawing.pair_sheet import MOST_PAIRS, pair_sheet
-from ttd_core.drawing.tiles import Panel
+from ttd_core.drawing.tiles import NOTE_STEP, Panel
 
 PICTURE = np.full((60, 60, 3), 255, dtype=np.uint8)
 
@@ -49,3 +49,13 @@ def test_pictures_of_any_shape_can_be_drawn(shape: tuple[int, int]) -> None:
     drawn = pair_sheet(picture, odd, odd, names=("\ud800" * 5, "x" * 500), title="y" * 900)
     assert drawn.width <= 1600 and drawn.height <= 2400
     assert pair_sheet(picture, [], []).width > 100
+
+
+def test_rows_with_thresholds_of_their_own_have_a_bar_each() -> None:
+    one, two = (pair_sheet(PICTURE, panels(2, 0.4), panels(2, 0.4), threshold=at) for at in (0.4, (0.4, 0.8)))
+    assert two.height == one.height + NOTE_STEP
+    upper = one.height // 3
+    assert np.array_equal(np.asarray(one)[:upper, 72:], np.asarray(two)[:upper, 72:])
+    assert np.array_equal(
+        np.asarray(one), np.asarray(pair_sheet(PICTURE, panels(2, 0.4), panels(2, 0.4), threshold=(0.4, 0.4)))
+    )

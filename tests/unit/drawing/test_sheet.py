@@ -5,6 +5,7 @@ import pytest
 
 from ttd_core.drawing.colours import COLD, HOT, diverging
 from ttd_core.drawing.sheet import MOST_TAGS, Panel, sheet
+from ttd_core.drawing.tiles import NOTE_STEP
 
 PICTURE = np.full((60, 90, 3), 255, dtype=np.uint8)
 
@@ -64,3 +65,14 @@ def test_pictures_of_any_shape_can_be_drawn(shape: tuple[int, int]) -> None:
     drawn = sheet(picture, [Panel("犬" * 200, np.full((1, 1), np.nan), None, place=(0, 0))], title="\ud800" * 5)
     assert drawn.width <= 1600 and drawn.height <= 1600
     assert sheet(picture, []).width > 100
+
+
+def test_what_white_is_and_notes_stand_at_the_foot() -> None:
+    panels = [Panel("dog", np.zeros((3, 3)), 0.1)]
+    plain, meant = sheet(PICTURE, panels), sheet(PICTURE, panels, meaning="this picture's threshold")
+    noted = sheet(PICTURE, panels, notes=["numbers: of one", "maps: of another"])
+    assert meant.size == plain.size and not np.array_equal(np.asarray(meant), np.asarray(plain))
+    assert noted.height == plain.height + 2 * NOTE_STEP
+    assert (np.asarray(noted)[plain.height - 20 :] < 200).any()
+    long = sheet(PICTURE, panels, meaning="long " * 99, notes=["long " * 99])
+    assert long.width == plain.width and (np.asarray(long)[:, -28:] == 255).all()

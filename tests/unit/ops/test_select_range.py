@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ttd_core.errors import UsageError
-from ttd_core.ops.select import chosen, select
+from ttd_core.ops.select import chosen, cut, select
 
 
 def kept(scores: list[float], value: float = 0.5, valid: torch.Tensor | None = None) -> list[bool]:
@@ -45,3 +45,35 @@ def test_no_candidates_and_bad_shares() -> None:
     assert chosen(torch.zeros(0), torch.tensor([0.5]), "auto", 0.5) == []
     with pytest.raises(UsageError, match="relative threshold"):
         select(torch.zeros(1, 2), "range", 1.5)
+
+
+@pytest.mark.parametrize("rule", ["fixed", "relative", "range", "auto", "top"])
+def test_the_cut_parts_the_kept_from_the_others(rule: str) -> None:
+    random = torch.Generator().manual_seed(0)
+    for count in (1, 2, 9, 40):
+        scores, rivals = torch.rand(count, generator=random), torch.rand(5, generator=random)
+        value = 3 if rule == "top" else 0.5
+        at = cut(scores, rivals, rule, value)
+        assert at is not None
+        kept = chosen(scores, rivals, rule, value)
+        for score, keep in zip(scores.tolist(), kept, strict=True):
+            assert score >= at if keep else score <= at
+
+
+def test_the_cut_of_each_rule_by_hand() -> None:
+    scores, rivals = torch.tensor([0.02, float("nan"), 0.06]), torch.tensor([0.1])
+    assert cut(scores, rivals, "range", 0.5) == pytest.approx(0.04)
+    assert cut(scores, rivals, "auto", 0.5) == pytest.approx(0.06)
+    assert cut(scores, None, "relative", 0.5) == pytest.approx(0.03)
+    assert cut(torch.tensor([-0.2, -0.4]), None, "relative", 0.5) == pytest.approx(-0.3)
+    assert cut(scores, None, "top", 1) == pytest.approx(0.06) and cut(scores, None, "top", 5) == pytest.approx(0.02)
+    assert cut(scores, None, "fixed", 0.3) == 0.3
+    assert cut(torch.tensor([0.25]), None, "range", 0.5) == 0.25
+
+
+def test_nothing_to_choose_from_has_no_cut() -> None:
+    for rule in ("range", "auto", "relative", "top"):
+        assert cut(torch.zeros(0), None, rule, 1) is None
+    assert cut(torch.zeros(0), None, "fixed", 0.5) == 0.5
+    with pytest.raises(UsageError, match="relative threshold"):
+        cut(torch.zeros(2), None, "auto", 1.5)
