@@ -118,11 +118,12 @@ def test_what_cannot_be_tags_of_pictures_is_refused_in_a_line(
     assert answer.code == code and [word for word in words if word not in answer.err] == [], answer.err
 
 
-def test_a_vocabulary_with_numbers_in_it_stays_one(ttd: Ttd, tmp_path: Path, photos: Path) -> None:
-    listing = write_text(tmp_path / "words.txt", "cat\nroute 66\nboat\n")
+@pytest.mark.parametrize("names", [["cat", "route 66", "boat"], ["thing 1", "thing 2"]])
+def test_a_vocabulary_with_numbers_in_it_stays_one(ttd: Ttd, tmp_path: Path, photos: Path, names: list[str]) -> None:
+    listing = write_text(tmp_path / "words.txt", "".join(f"{name}\n" for name in names))
     asked = ("--image", photos / "0.png", "--tags-file", listing, "--format", "json", *model())
     answer = ttd("tags", "--method", "tagclip", *asked)
-    assert [each["tag"] for each in json.loads(answer.out)["candidates"]] == ["cat", "route 66", "boat"]
+    assert [each["tag"] for each in json.loads(answer.out)["candidates"]] == names
 
 
 def test_answers_of_one_name_are_told_apart_by_folders() -> None:

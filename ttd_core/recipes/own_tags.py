@@ -42,15 +42,19 @@ def holds_own_tags(options: CommonOptions) -> bool:
 
 
 def _numbered(path: str, without_tags: bool) -> bool:
-    """Whether a file has the published form; with `without_tags` some pictures may have none."""
+    """Whether a file has the published form; with `without_tags` some pictures may have none.
+
+    Words that end in numbers (`thing 1`, `thing 2`) look like it, but for first words that come again, as no id does.
+    """
     if not os.path.isfile(path):
         return False
-    wanted, found = _MAYBE_NUMBERED if without_tags else _NUMBERED, False
+    wanted, found, ids = _MAYBE_NUMBERED if without_tags else _NUMBERED, False, set[bytes]()
     with open(path, "rb") as stream:
         for line in iter(lambda: stream.readline(1 << 20), b""):
             line = line.strip()
-            if line and not wanted.fullmatch(line):
+            if line and (not wanted.fullmatch(line) or line.split()[0] in ids):
                 return False
+            ids.update(line.split()[:1])
             found = found or _NUMBERED.fullmatch(line) is not None
     return found
 
@@ -132,6 +136,6 @@ def _read(options: CommonOptions, classes: tuple[str, ...] | None) -> _Known:
     if not path.is_dir() and path.suffix.lower() not in _JSON_LINES:
         raise UsageError(
             f"--tags-file {show(path)} lists numbers of classes picture by picture, and there are no classes",
-            hint="name the list they count in: --classes FILE",
+            hint="name the list they count in: --classes FILE; words that end in numbers go by --classes alone",
         )
     return _Known(tags=read_tag_predictions(path))
