@@ -82,6 +82,10 @@ pictures: $(VENV)/.base
 	$(BIN)/ttd demo --method tagclip --image examples/beach.png --tags "dog,cat,boat,car,sun,cloud,umbrella" --out .pictures/tagclip
 	$(BIN)/ttd demo --method tagclip+clip-es --image examples/beach.png --tags "dog,cat,boat,car,sun,cloud,umbrella" --out .pictures/clip-es
 	$(BIN)/ttd masks --method tagclip+clip-es --image examples/beach.png --classes examples/classes.txt --out .pictures/tagclip-masks
+	$(BIN)/ttd demo --method tagclip --image examples/street.png --tags "dog,car,bus,house,tree,lamp,sky" --out .pictures/street
+	$(BIN)/ttd demo --method tagclip --image examples/lake.png --tags "boat,bird,moon,sea,rock,woman,bench" --out .pictures/lake
+	cp .pictures/street/sheets/street.png docs/pictures/tagclip-street.png
+	cp .pictures/lake/sheets/lake.png docs/pictures/tagclip-lake.png
 	cp .pictures/tagclip/sheets/beach.png docs/pictures/tagclip.png
 	cp .pictures/clip-es/sheets/beach.png docs/pictures/clip-es.png
 	cp .pictures/tagclip-masks/overlay/beach.png docs/pictures/tagclip-masks.png
