@@ -19,6 +19,7 @@ from ttd_cli.resolve import resolve
 from ttd_cli.verbosity import verbosity
 from ttd_core.errors import DataError
 from ttd_core.recipes.contents import reads_stdin
+from ttd_core.recipes.listed import tags_for_all
 from ttd_core.recipes.options import CommonOptions
 from ttd_core.recipes.recorded import start_run
 from ttd_core.recipes.results import Skipped
@@ -131,7 +132,7 @@ def _write_tag_file(options: CommonOptions, output: Output, run: RunDirectory) -
     """Write the tag file of a call that names one; returns how many pictures are missing in it for their names."""
     if options.tag_file is None:
         return 0
-    written = write_tag_file(Path(options.tag_file), run.outcomes(), output)
+    written = write_tag_file(Path(options.tag_file), run.outcomes(), output, tags_for_all(options))
     left_out = f", {written.left_out} left out" if written.left_out else ""
     output.info(f"{written.lines} line{'s' if written.lines != 1 else ''}{left_out}: {options.tag_file}")
     return written.left_out

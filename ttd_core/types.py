@@ -143,8 +143,7 @@ class Sample:
         origin: `file:line` for messages, or the option it came from.
         candidates: words that stand for the caption's own and compete as those do (a benchmark's judged words); None
             to split the caption.
-        classes: the list that the tags were chosen from, whose order numbers them; None where there is none, or where
-            the tags are that list.
+        classes: the list that the tags were chosen from, or are, whose order numbers them; None where there is none.
     """
 
     key: str

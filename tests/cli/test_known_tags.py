@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Ttd
-from tests.cli.test_method_tagclip import NAMES, draw, labels_of, model
+from tests.cli.test_method_tagclip import BEACH, NAMES, draw, labels_of, model
+from tests.support.tiny_coco import DOG, annotation, document, square, write_tree
 from tests.support.tiny_evaluation import draw_voc, voc_keys
 from tests.support.tiny_sets import write_text
 from ttd_core.data.benchmarks.label_files_rows import Answers
 
+NAMED = ["cat", "horse", "car", "boat", "tree"]
 CLASSES = "cat\nhorse: horse, pony\ncar: car, automobile, truck\nboat\ntree\n"
 
 
@@ -103,6 +105,8 @@ REFUSED = {
     "numbers without classes": ("0 1 3\n1 2\n2 0\n", (), 2, ["numbers of classes", "--classes FILE"]),
     "a number too high": ("0 1 9\n", ("--classes",), 3, ["label 9 is outside 0..4"]),
     "a name that is no class": ('{"key": "0", "tags": ["dog"]}\n', ("--classes",), 3, ["dog is no class of"]),
+    "scores alone": ('{"key": "0", "scores": [1, 2, 3, 4, 5]}\n', ("--classes",), 3, ["neither labels, tags"]),
+    "words": ("cat\nboat\n", ("--classes",), 2, ["both list the candidates", "JSON Lines"]),
     "a table": ("key\ttag\n0.png\tcat\n", (), 3, ["has a tab", "--format jsonl"]),
 }
 
@@ -127,7 +131,71 @@ def test_a_vocabulary_with_numbers_in_it_stays_one(ttd: Ttd, tmp_path: Path, pho
 
 
 def test_answers_of_one_name_are_told_apart_by_folders() -> None:
-    answers = Answers({"a/1.jpg": 1, "b/1.jpg": 2, "2.jpg": 3, "c/2.jpg": 4})
+    answers = Answers({"a/1.jpg": 1, "b/1.jpg": 2, "2.jpg": 3, "c/2.jpg": 4, "y/c/2.png": 5})
     assert (answers.match("x/a/1.png"), answers.match("b/1")) == ("a/1.jpg", "b/1.jpg")
     assert answers.match("1.jpg") is None and answers.match("d/1.jpg") is None
-    assert answers.match("c/2.png") == "c/2.jpg" and answers.match("2.png") is None
+    assert (answers.match("c/2.png"), answers.match("2.png")) == ("c/2.jpg", "2.jpg")
+    assert (answers.match("y/c/2.jpg"), answers.match("/z/y/c/2")) == ("y/c/2.png", "y/c/2.png")
+    twice = Answers({"a.jpg": 1, "a.png": 2})
+    assert (twice.match("a.png"), twice.match("a.gif"), twice.match("b/a.jpg")) == ("a.png", None, None)
+
+
+def test_many_answers_of_one_name_are_found_at_once() -> None:
+    answers = Answers({f"scene{number}/image": number for number in range(20_000)})
+    assert all(answers[f"scene{number}/image.png"] == number for number in range(0, 20_000, 7))
+
+
+def test_a_tag_file_of_folders_within_folders_is_read_back(ttd: Ttd, tmp_path: Path) -> None:
+    for seed, name in enumerate(("a", "photos/a", "photos/photos/a")):
+        draw(tmp_path / "photos" / f"{name}.png", 48, 64, seed)
+    listing = write_text(tmp_path / "classes.txt", CLASSES)
+    asked = ("--input", tmp_path / "photos", "--classes", listing, "--format", "jsonl", *model())
+    tags = rows_of(ttd("tags", "--method", "tagclip", *asked, "--out", tmp_path / "t.txt"))
+    masks = rows_of(ttd("masks", "--method", "clip-es", *asked, "--tags-file", tmp_path / "t.txt"))
+    assert [row["key"] for row in masks] == ["a.png", "photos/a.png", "photos/photos/a.png"]
+    for row, mask in zip(tags, masks, strict=True):
+        assert sorted(each["tag"] for each in mask["masks"]) == sorted(row["tags"])
+
+
+@pytest.mark.parametrize("form", ["t.txt", "run"])
+def test_a_class_that_the_built_in_model_does_not_know_keeps_its_number(ttd: Ttd, tmp_path: Path, form: str) -> None:
+    listing = write_text(tmp_path / "classes.txt", "dog\nokapi\nboat\nsun\n")
+    asked = ("--image", BEACH, "--classes", listing, "--format", "jsonl")
+    (tags,) = rows_of(ttd("tags", "--method", "tagclip", *asked, "--out", tmp_path / form))
+    (mask,) = rows_of(ttd("masks", "--method", "clip-es", *asked, "--tags-file", tmp_path / form))
+    numbers = {"dog": 1, "boat": 3, "sun": 4}
+    assert tags["tags"] and {each["tag"]: each["label"] for each in mask["masks"]} == {
+        tag: numbers[tag] for tag in tags["tags"]
+    }
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_pipe_numbers_masks_by_the_class_list(ttd: Ttd, tmp_path: Path, photos: Path, named: bool) -> None:
+    listing = write_text(tmp_path / "classes.txt", CLASSES)
+    tags = ttd("tags", "--method", "tagclip", "--input", photos, "--classes", listing, "--format", "jsonl", *model())
+    more = ("--classes", listing) if named else ()
+    asked = ("masks", "--method", "clip-es", "--input", "-", *more, "--format", "jsonl", *model())
+    found = rows_of(ttd(*asked, stdin=tags.out.encode()))
+    assert len(found) == 3
+    for row in found:
+        assert row["masks"]
+        assert [each["label"] for each in row["masks"]] == [NAMED.index(each["tag"]) + 1 for each in row["masks"]]
+
+
+def test_one_answer_for_two_pictures_is_an_error(ttd: Ttd, tmp_path: Path) -> None:
+    for seed, folder in enumerate("xy"):
+        draw(tmp_path / "photos" / folder / "1.png", 48, 64, seed)
+    listing = write_text(tmp_path / "tags.jsonl", '{"key": "1", "tags": ["cat"]}\n')
+    answer = ttd("masks", "--method", "clip-es", "--input", tmp_path / "photos", "--tags-file", listing, *model())
+    assert answer.code == 3 and "1 would answer for x/1.png and for y/1.png" in answer.err
+
+
+def test_tags_of_a_coco_run_are_masks_by_the_same_names(ttd: Ttd, tmp_path: Path) -> None:
+    shapes = [annotation(1, 1, DOG, square(2, 3, 5)), annotation(2, 2, DOG, square(0, 0, 4))]
+    root = write_tree(tmp_path / "data", document(shapes))
+    asked = ("--data", "coco2017", "--root", root, "--format", "jsonl", *model())
+    tags = rows_of(ttd("tags", "--method", "tagclip", *asked, "--out", tmp_path / "run"))
+    masks = rows_of(ttd("masks", "--method", "clip-es", *asked, "--tags-file", tmp_path / "run"))
+    assert {"motorbike", "sofa"} <= {each["tag"] for each in tags[0]["candidates"]}  # TagCLIP's names
+    for row, mask in zip(tags, masks, strict=True):
+        assert sorted(each["tag"] for each in mask["masks"]) == sorted(row["tags"]) and row["tags"]

@@ -85,6 +85,15 @@ class RowError(Exception):
         self.hint = hint
 
 
+def _judged(row: Mapping[str, object]) -> tuple[str, ...] | None:
+    """The class list that a row of `ttd tags` was asked about; None where a row has none."""
+    entries = row.get("candidates")
+    names = [each.get("tag") for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(clean_tag(_whole(str(name))) for name in names)
+
+
 class RowReader:
     """Turns mappings into samples and keeps what the rows of one list have in common.
 
@@ -151,7 +160,12 @@ class RowReader:
         self._require(roles)
         if not key:
             key = _key_of_path(image_name) if image_name else str(line)
-        return Sample(self._keys.claim(key, line), image, caption, tags, origin)
+        classes = None if tags is None or caption is not None else _judged(row)
+        if classes is not None and set(tags or ()) <= set(classes):
+            tags = tuple(name for name in classes if name in (tags or ()))
+        else:
+            classes = None
+        return Sample(self._keys.claim(key, line), image, caption, tags, origin, classes=classes)
 
     def _missing(self, roles: set[str], names: Iterable[str]) -> str | None:
         has_text = bool(roles & {"text", "tags"})

@@ -86,7 +86,7 @@ def inputs_digest(options: CommonOptions, content: str | None) -> str | None:
     """
     looks = isinstance(options, PictureOptions) or options.scorer in ("pixel", "image", "tagclip")
     whole = options.input is None and options.data is None
-    if whole and options.image is not None and holds_own_tags(options):
+    if whole and options.image is not None and holds_own_tags(options) and not reads_stdin(options):
         # tags are found by the picture's path, which its content does not tell
         found = [row.tags if isinstance(row, Sample) else None for row in samples_of(options)]
         return hashlib.sha256(f"{content} {found}".encode("utf-8", "surrogatepass")).hexdigest()
@@ -110,7 +110,7 @@ def sample_digest(sample: Sample) -> str:
         with suppress(OSError, ValueError):  # a picture that is not there has none; its row will say so
             found = os.stat(sample.image)
             state = found.st_size, found.st_mtime_ns
-    listed = () if sample.classes is None else (sample.classes,)
+    listed = () if sample.classes in (None, sample.tags) else (sample.classes,)
     content = repr((sample.key, sample.caption, sample.tags, state, *listed))
     return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 

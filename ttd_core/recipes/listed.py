@@ -26,7 +26,7 @@ _NAMED = 5
 
 
 def has_classes(options: CommonOptions) -> bool:
-    """Whether every picture is asked about the same list of classes."""
+    """Whether pictures without tags of their own are asked about one list of classes."""
     return not holds_own_tags(options) and any((options.classes, options.tags_file, options.data))
 
 
@@ -68,7 +68,7 @@ def synonyms_of(options: CommonOptions, report: Reporter) -> Mapping[str, tuple[
 def data_rows(options: CommonOptions) -> Iterator[Sample]:
     """The pictures of a data set, each with its classes as candidates.
 
-    Classes are called as TagCLIP's tagger does where that is the method and it has names for them.
+    Classes are called as TagCLIP's tagger calls them where that or its second stage is the method, and it has names.
 
     Raises:
         UsageError: there is no such data set, or it has no picture files or no classes.
@@ -86,12 +86,12 @@ def data_rows(options: CommonOptions) -> Iterator[Sample]:
         if benchmark.classes is None:
             raise UsageError(f"--data {options.data} has no classes", hint="name them with --classes FILE")
         tags = tuple(name.strip() for name in benchmark.classes.things)
-        if name_of(options).startswith("tagclip"):
+        if name_of(options).startswith("tagclip") or name_of(options) == "clip-es":  # both stages by one name
             tags = _spelled(benchmark.classes.name) or tags
     for each in benchmark.samples:
         if each.image is None:
             raise UsageError(f"--data {options.data} has no picture files", hint="ttd evaluate measures on it")
-        yield Sample(each.key, each.image, None, tags, origin=each.key)
+        yield Sample(each.key, each.image, None, tags, origin=each.key, classes=tags)
 
 
 def _spelled(classes: str) -> tuple[str, ...] | None:

@@ -17,7 +17,6 @@ from ttd_core.drawing.overlay import caption_overlay, overlay
 from ttd_core.ops.masks import label_map
 from ttd_core.ops.regions import area_shares, bounding_box
 from ttd_core.recipes.answering import answers
-from ttd_core.recipes.listed import has_classes
 from ttd_core.recipes.mask_maps import caption_mask_map, tag_mask_maps
 from ttd_core.recipes.methods import background_of, method_of, with_pamr
 from ttd_core.recipes.options import MaskOptions
@@ -80,7 +79,6 @@ class MaskAnswerer:
     def __init__(self, options: MaskOptions, report: Reporter, run: RunDirectory, cache: Path | None) -> None:
         self._options = options
         self._run = run
-        self._classes = has_classes(options)
         self._scorer = Scorer(options, report, cache, run)
         self._tagger = TagAnswerer(options, report, self._scorer)
         self._stems = Stems(_stem_of(row) for row in run.rows())
@@ -142,7 +140,7 @@ class MaskAnswerer:
         if question.sample.tags is None or method_of(self._options).selects:
             return tags
         known = set(question.known)
-        if self._classes:
+        if question.sample.tags == question.sample.classes:
             if not method_of(self._options).classes_compete:
                 return tags
             won = np.unique(self._decided(looked.maps, picture).labels)
@@ -151,12 +149,10 @@ class MaskAnswerer:
         return replace(tags, scores=scores)
 
     def _label_numbers(self, question: Question, kept: Sequence[int]) -> list[int]:
-        """Labels 1..K in the order of the tags; with a class list a tag's line number, the same for every picture."""
+        """Labels 1..K in the order of the tags; with a class list a tag's place in it, the same for every picture."""
         if question.sample.classes is not None:
             place = {fold(name): number for number, name in enumerate(question.sample.classes, 1)}
             return [place[fold(question.tags[question.known[k]])] for k in kept]
-        if self._classes:
-            return [question.known[k] + 1 for k in kept]
         return list(range(1, len(kept) + 1))
 
     def _write(

@@ -69,7 +69,9 @@ def _check_unused(options: Any, method: Method, name: str) -> None:
                 f"{flag} does not go with {name}, which takes every text to be in the picture",
                 hint=f"drop {flag}, or choose --method tagclip+clip-es",
             )
-    if method.own_features and options.model.dense is not None and options.model.model != "scenes":
+    # TagCLIP on the built-in model knows patches with and without neighbours
+    tags_of_scenes = method.judges and options.model.model == "scenes"
+    if method.own_features and options.model.dense is not None and not tags_of_scenes:
         raise UsageError(
             f"--dense does not go with {name}, which reads the image encoder in its own way",
             hint="drop --dense, or choose --method ttd",

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from ttd_core.data.files import show
+from ttd_core.data.files import open_regular, show
 from ttd_core.data.rows import BadRow
-from ttd_core.errors import UsageError
+from ttd_core.errors import DataError, UsageError
+from ttd_core.text.clean import printable
 from ttd_core.text.tokens import fold
 from ttd_core.types import Sample
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ttd_core.data.benchmarks.label_files_tags import TagPrediction
     from ttd_core.recipes.options import CommonOptions
 
-T = TypeVar("T")
 _JSON_LINES = (".jsonl", ".ndjson")
 _NUMBERED = re.compile(rb"\S+(?: \d+)+")
 _MAYBE_NUMBERED = re.compile(rb"\S+(?: \d+)*")
@@ -49,7 +49,7 @@ def _numbered(path: str, without_tags: bool) -> bool:
     if not os.path.isfile(path):
         return False
     wanted, found, ids = _MAYBE_NUMBERED if without_tags else _NUMBERED, False, set[bytes]()
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         for line in iter(lambda: stream.readline(1 << 20), b""):
             line = line.strip()
             if line and (not wanted.fullmatch(line) or line.split()[0] in ids):
@@ -70,16 +70,25 @@ def with_own_tags(
         classes: what numbers and names in the file mean; None where it has names alone.
 
     Raises:
-        DataError: the file cannot be read, or names something that is no class.
-        UsageError: it has numbers, and no classes are named.
+        DataError: the file cannot be read, names something that is no class, or has one answer for two pictures.
+        UsageError: it has numbers, and no classes are named; or it lists what every picture is asked about, as the
+            classes do.
     """
     assert options.tags_file is not None
     known = _read(options, classes)
+    used: dict[str, str] = {}
     for row in rows:
         if not isinstance(row, Sample) or row.tags is not None:
             yield row
             continue
-        found = known.of(row)
+        key = row.image.as_posix() if options.image is not None and row.image is not None else row.key
+        match = known.answers.match(key)
+        if match is not None and used.setdefault(match, row.key) != row.key:
+            raise DataError(
+                f"{show(options.tags_file)}: {printable(match)} would answer for {used[match]} and for {row.key}",
+                "name the pictures in it by their folders, too",
+            )
+        found = None if match is None else known.of(match)
         if found is None:
             named = f"{row.key}: no tags in {show(options.tags_file)}"
             yield BadRow(row.key, named, "tags are found by the picture's path or name")
@@ -101,26 +110,25 @@ class _Known:
     classes: tuple[str, ...] | None = None
     tags: Answers[TagPrediction] | None = None
 
-    def of(self, sample: Sample) -> tuple[tuple[str, ...], tuple[str, ...] | None] | None:
-        """The picture's tags, in the order of the classes where there are any, and the classes."""
+    @property
+    def answers(self) -> Answers[Any]:
+        """Whichever there are."""
+        found = self.labels if self.labels is not None else self.tags
+        assert found is not None
+        return found
+
+    def of(self, key: str) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+        """The tags under a key of the file, in the order of the classes where there are any, and the classes."""
         if self.labels is not None and self.classes is not None:
-            label = _found(self.labels, sample)
-            return None if label is None else (tuple(self.classes[i] for i in label.labels or ()), self.classes)
+            return tuple(self.classes[i] for i in self.labels[key].labels or ()), self.classes
         assert self.tags is not None
-        tag = _found(self.tags, sample)
-        if tag is None:
-            return None
-        if tag.text is not None or tag.candidates is None:  # words of a caption number nothing
-            return tag.tags, None
-        kept = {fold(name) for name in tag.tags}
-        listed = tuple(each.tag for each in tag.candidates)
+        found = self.tags[key]
+        kept = {fold(name) for name in found.tags}
+        listed = tuple(each.tag for each in found.candidates or ())
+        # words of a caption number nothing, and neither does a list that lacks a tag
+        if found.text is not None or not kept <= {fold(name) for name in listed}:
+            return found.tags, None
         return tuple(name for name in listed if fold(name) in kept), listed
-
-
-def _found(answers: Answers[T], sample: Sample) -> T | None:
-    """By the picture's key, else by its path: a call on one picture has its name alone for a key."""
-    found = answers.get(sample.key)
-    return found if found is not None or sample.image is None else answers.get(sample.image.as_posix())
 
 
 def _read(options: CommonOptions, classes: tuple[str, ...] | None) -> _Known:
@@ -129,10 +137,17 @@ def _read(options: CommonOptions, classes: tuple[str, ...] | None) -> _Known:
     from ttd_core.data.benchmarks.types import ClassList
 
     path = Path(options.tags_file or "")
+    if path.is_dir() and not (path / "tags.jsonl").is_file():
+        raise DataError(f"{show(path)}: has no tags.jsonl", "give a run folder of `ttd tags`, or a file of tags")
     if classes is not None:
         file = path / "tags.jsonl" if path.is_dir() else path
+        if file.suffix.lower() not in _JSON_LINES and not _numbered(str(file), without_tags=True):
+            raise UsageError(
+                f"--tags-file {show(path)} and --classes both list the candidates",
+                hint="tags picture by picture are JSON Lines of `ttd tags`, or `<id> <class number> ...` on each line",
+            )
         title = show(options.classes) if options.classes is not None else f"--data {options.data}"
-        return _Known(labels=read_label_predictions(file, ClassList(title, classes)), classes=classes)
+        return _Known(labels=read_label_predictions(file, ClassList(title, classes), scores=False), classes=classes)
     if not path.is_dir() and path.suffix.lower() not in _JSON_LINES:
         raise UsageError(
             f"--tags-file {show(path)} lists numbers of classes picture by picture, and there are no classes",

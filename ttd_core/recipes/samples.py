@@ -13,9 +13,10 @@ from ttd_core.data.files import show
 from ttd_core.data.inputs import read_samples
 from ttd_core.data.rows import BadRow, Columns
 from ttd_core.errors import DataError, TtdError, UsageError, WeightsError
-from ttd_core.recipes.listed import data_rows, tags_for_all
+from ttd_core.recipes.listed import data_rows, has_classes, tags_for_all
 from ttd_core.recipes.options import CommonOptions, PictureOptions
 from ttd_core.recipes.own_tags import holds_own_tags, with_own_tags
+from ttd_core.text.tokens import fold
 from ttd_core.types import Sample
 
 
@@ -67,14 +68,28 @@ def samples_of(
     tags = tags_for_all(options)
     asked = None if own else tags
     rows = _rows(options, stdin, asked) if bundled is None else _completed(bundled, asked, None)
-    return islice(with_own_tags(options, rows, tags) if own else rows, options.limit)
+    if own:
+        rows = with_own_tags(options, rows, tags)
+    elif tags is not None and has_classes(options):
+        rows = _numbered(rows, tags)
+    return islice(rows, options.limit)
+
+
+def _numbered(rows: Iterator[Sample | BadRow], classes: tuple[str, ...]) -> Iterator[Sample | BadRow]:
+    """Say of rows that are asked about a class list, or have tags out of it, that it numbers them."""
+    names = {fold(name) for name in classes}
+    for row in rows:
+        if isinstance(row, Sample) and row.tags is not None and {fold(tag) for tag in row.tags} <= names:
+            yield replace(row, classes=classes)
+        else:
+            yield row
 
 
 def _with_tags_of_data(options: CommonOptions) -> Iterator[Sample | BadRow]:
     """The pictures of a data set with the tags that are known of each, numbered by its classes."""
     rows = list(data_rows(options))
     classes = rows[0].tags if rows else None
-    return with_own_tags(options, (replace(row, tags=None) for row in rows), classes)
+    return with_own_tags(options, (replace(row, tags=None, classes=None) for row in rows), classes)
 
 
 def _rows(options: CommonOptions, stdin: BinaryIO | None, tags: tuple[str, ...] | None) -> Iterator[Sample | BadRow]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +14,7 @@ from ttd_core.atomic import atomic_path, make_folder, write_error
 from ttd_core.data.files import open_regular, show
 from ttd_core.errors import RunError, UsageError
 from ttd_core.recipes.own_tags import holds_own_tags
+from ttd_core.text.candidates import given_tags
 
 if TYPE_CHECKING:
     from ttd_core.protocols import Reporter
@@ -72,20 +73,23 @@ def check_tag_file(options: CommonOptions, config: str | None = None) -> None:
         _try_folder(path)
 
 
-def write_tag_file(path: Path, rows: Iterable[Mapping[str, Any]], report: Reporter) -> Written:
+def write_tag_file(
+    path: Path, rows: Iterable[Mapping[str, Any]], report: Reporter, classes: Sequence[str] | None = None
+) -> Written:
     """Write the rows of a run of `ttd tags` in their order; whole or not at all.
 
     Args:
         path: the file; one that is there is replaced.
         rows: its candidates in the order of the class list. Those with an `error` are passed over.
         report: warned of pictures that are left out, and once of names that several pictures share.
+        classes: the list that numbers mean, None for that of the first row.
 
     Raises:
         RunError: the file cannot be written.
     """
     count = left_out = 0
     names = _Names(path)
-    listed: list[str] | None = None
+    listed = None if classes is None else [candidate.tag for candidate in given_tags(classes)]
     with _named(path), atomic_path(path) as temporary, temporary.open("wb") as stream:
         for row in rows:
             if "error" in row:

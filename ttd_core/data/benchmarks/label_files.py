@@ -47,7 +47,7 @@ class LabelPrediction:
 
 
 def read_label_predictions(
-    path: Path, classes: ClassList, to_label: Callable[[int], int] | None = None
+    path: Path, classes: ClassList, to_label: Callable[[int], int] | None = None, scores: bool = True
 ) -> Answers[LabelPrediction]:
     """Read predicted (or true) labels; the forms are described above.
 
@@ -55,12 +55,13 @@ def read_label_predictions(
         path: a list or JSON Lines.
         classes: the classes; `things` are meant.
         to_label: from the numbers in the file to indices, raising DataError; None takes them as they are.
+        scores: read scores, too; otherwise rows without labels are an error.
 
     Raises:
         DataError: naming file and line: unknown class, index out of range, another number of scores than classes,
             a key that comes twice, a row that holds neither labels nor scores; or an empty file.
     """
-    reader = _LabelReader(classes, to_label)
+    reader = _LabelReader(classes, to_label, scores)
     rows = json_rows(path) if is_json_lines(path) else _list_rows(path)
     found: dict[str, LabelPrediction] = {}
     for origin, row in rows:
@@ -73,14 +74,15 @@ def read_label_predictions(
 
 
 class _LabelReader:
-    def __init__(self, classes: ClassList, to_label: Callable[[int], int] | None) -> None:
+    def __init__(self, classes: ClassList, to_label: Callable[[int], int] | None, scores: bool) -> None:
+        self._wants_scores = scores
         self._things = classes.things
         self._title = classes.name
         self._to_label = to_label
         self._by_name = {fold(name): index for index, name in enumerate(classes.things)}
 
     def read(self, row: Mapping[str, Any], origin: str) -> LabelPrediction:
-        scores = self._scores(row, origin)
+        scores = self._scores(row, origin) if self._wants_scores else None
         named = row.get("labels", row.get("tags"))
         if named is None and scores is None:
             raise DataError(f"{origin}: has neither labels, tags nor scores", ROW_HINT)

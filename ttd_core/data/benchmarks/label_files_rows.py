@@ -17,10 +17,11 @@ ROW_HINT = 'expected lines like {"key": "000001", "labels": [11, 14]} or 000001 
 
 
 class Answers(Mapping[str, T], Generic[T]):
-    """Predictions by key, also found by the plain name of the picture (`val/a.jpg` by `a`) where that is unambiguous.
+    """Predictions by key, also found by the picture's path without suffix, and by the last parts of it.
 
-    People's files have folders and suffixes that the data set's keys do not have, and the other way round; where both
-    have folders they must agree (`x/a` does not find `y/a`). Where several files share a name, folders decide.
+    People's files have folders and suffixes that the data set's keys do not have, and the other way round. The same
+    path comes first; then one of the two has to be the end of the other (`val/a` finds `a`, and `a` the only `val/a`),
+    the longest first. `x/a` does not find `y/a`.
 
     Args:
         found: predictions by the keys of their file.
@@ -28,9 +29,15 @@ class Answers(Mapping[str, T], Generic[T]):
 
     def __init__(self, found: Mapping[str, T]) -> None:
         self._found = found
-        self._plain: dict[str, list[str]] = {}
+        # None where several keys answer
+        self._whole: dict[tuple[str, ...], str | None] = {}
+        self._ends: dict[tuple[str, ...], str | None] = {}
         for key in found:
-            self._plain.setdefault(plain_key(key), []).append(key)
+            parts = _parts(key)
+            self._whole[parts] = None if parts in self._whole else key
+            for first in range(len(parts)):
+                end = parts[first:]
+                self._ends[end] = None if end in self._ends else key
 
     def __getitem__(self, key: str) -> T:
         match = self.match(key)
@@ -48,10 +55,13 @@ class Answers(Mapping[str, T], Generic[T]):
         """The key of the file that answers a sample's key, None where there is none."""
         if key in self._found:
             return key
-        same = self._plain.get(plain_key(key), [])
-        if len(same) > 1:
-            same = [each for each in same if _shared_folders(key, each)]
-        return same[0] if len(same) == 1 and _shared_folders(key, same[0]) is not None else None
+        parts = _parts(key)
+        for first in range(len(parts)):
+            if parts[first:] in self._whole:
+                return self._whole[parts[first:]]
+            if first == 0 and parts in self._ends:
+                return self._ends[parts]
+        return None
 
     def shared(self, keys: Iterable[str]) -> tuple[str, str] | None:
         """Two samples that one prediction would answer, as `x/a` and `y/a` do where the file has only `a`."""
@@ -63,17 +73,10 @@ class Answers(Mapping[str, T], Generic[T]):
         return None
 
 
-def _shared_folders(ours: str, theirs: str) -> int | None:
-    """How many folders two keys have in common, None where they contradict each other."""
-    one, other = PurePosixPath(ours).parent.parts, PurePosixPath(theirs).parent.parts
-    common = min(len(one), len(other))
-    return common if not common or one[-common:] == other[-common:] else None
-
-
-def plain_key(key: str) -> str:
-    """The name of a picture without folders and suffix."""
+def _parts(key: str) -> tuple[str, ...]:
+    """Folders and name of a picture, without its suffix."""
     path = PurePosixPath(key)
-    return path.stem if path.suffix.lower() in PICTURE_SUFFIXES else path.name
+    return (*path.parent.parts, path.stem if path.suffix.lower() in PICTURE_SUFFIXES else path.name)
 
 
 def is_json_lines(path: Path) -> bool:
