@@ -77,7 +77,8 @@ def test_listed_tags_all_get_a_label_and_classes_only_where_selected(
     assert [(r["tag"], r["label"]) for r in result.regions] == [("dog", 1), ("boat", 2)]
     classes = tmp_path / "classes.txt"
     classes.write_text("dog\nboat\ntree\nsky\n", encoding="utf-8")
-    listed = Sample("a", pairs[0][0], None, ("dog", "boat", "tree", "sky"))
+    names = ("dog", "boat", "tree", "sky")
+    listed = Sample("a", pairs[0][0], None, names, classes=names)
     (chosen,), _ = make(model, tmp_path / "2", [listed], tags_file=str(classes), select="top", threshold=1)
     assert isinstance(chosen, MaskResult)
     (region,) = chosen.regions
