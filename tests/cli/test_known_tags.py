@@ -199,3 +199,31 @@ def test_tags_of_a_coco_run_are_masks_by_the_same_names(ttd: Ttd, tmp_path: Path
     assert {"motorbike", "sofa"} <= {each["tag"] for each in tags[0]["candidates"]}  # TagCLIP's names
     for row, mask in zip(tags, masks, strict=True):
         assert sorted(each["tag"] for each in mask["masks"]) == sorted(row["tags"]) and row["tags"]
+
+
+def test_what_is_filed_under_a_path_belongs_to_no_other_picture_of_that_name(ttd: Ttd, tmp_path: Path) -> None:
+    for seed, name in enumerate(("1", "b/1")):
+        draw(tmp_path / "photos" / f"{name}.png", 48, 64, seed)
+    listing = write_text(tmp_path / "tags.jsonl", '{"key": "b/1.png", "tags": ["cat"]}\n')
+    asked = ("masks", "--method", "clip-es", "--input", tmp_path / "photos", "--tags-file", listing, *model())
+    answer = ttd(*asked, "--keep-going", "--format", "jsonl")
+    skipped, found = rows_of(answer)
+    assert skipped["key"] == "1.png" and "no tags in" in skipped["error"]
+    assert found["key"] == "b/1.png" and [each["tag"] for each in found["masks"]] == ["cat"]
+
+
+def test_a_tag_file_without_any_tag_is_read_back_and_one_with_an_id_twice_is_named(
+    ttd: Ttd, tmp_path: Path, photos: Path
+) -> None:
+    classes = write_text(tmp_path / "classes.txt", CLASSES)
+    asked = ("masks", "--method", "clip-es", "--input", photos, "--classes", classes, "--format", "jsonl", *model())
+    none = write_text(tmp_path / "none.txt", "0\n1\n2\n")
+    assert [row["masks"] for row in rows_of(ttd(*asked, "--tags-file", none))] == [[], [], []]
+    twice = write_text(tmp_path / "twice.txt", "0 1\n0 2\n1\n2\n")
+    answer = ttd(*asked, "--tags-file", twice)
+    assert answer.code == 3 and "twice.txt:2: 0 comes twice" in answer.err
+
+
+def test_the_drawn_scenes_are_said_to_have_no_files(ttd: Ttd) -> None:
+    answer = ttd("tags", "--method", "tagclip", "--data", "scenes:test")
+    assert answer.code == 2 and "--data scenes has no picture files" in answer.err

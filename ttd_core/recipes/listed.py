@@ -78,6 +78,11 @@ def data_rows(options: CommonOptions) -> Iterator[Sample]:
     from ttd_core.data.benchmarks.coco import CocoObjects
 
     assert options.data is not None
+    if options.data.partition(":")[0] == "scenes":
+        raise UsageError(
+            "--data scenes has no picture files: its scenes are drawn by ttd evaluate, preprocess and train",
+            hint="ttd evaluate --data scenes:test, or --input with pictures of your own",
+        )
     benchmark: Benchmark = open_benchmark(options.data, None if options.root is None else Path(options.root), None)
     if isinstance(benchmark, CocoObjects):
         benchmark = benchmark.for_task("classification")

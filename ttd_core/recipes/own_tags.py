@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from ttd_core.recipes.options import CommonOptions
 
 _JSON_LINES = (".jsonl", ".ndjson")
-_NUMBERED = re.compile(rb"\S+(?: \d+)+")
-_MAYBE_NUMBERED = re.compile(rb"\S+(?: \d+)*")
+_LINE = re.compile(rb"\S+(?: \d+)*")
 
 
 def holds_own_tags(options: CommonOptions) -> bool:
@@ -38,25 +37,41 @@ def holds_own_tags(options: CommonOptions) -> bool:
         return False
     if os.path.isdir(path) or os.path.splitext(path)[1].lower() in _JSON_LINES or options.classes is not None:
         return True
-    return _numbered(path, without_tags=options.data is not None)
+    form = _form(path)
+    # words that end in numbers (`thing 1`, `thing 2`) look like it, but for first words that come again, as no id does
+    return not form.repeated and (form.all_numbered or (options.data is not None and form.numbered and form.plausible))
 
 
-def _numbered(path: str, without_tags: bool) -> bool:
-    """Whether a file has the published form; with `without_tags` some pictures may have none.
+@dataclass(frozen=True)
+class _Form:
+    """What the lines of a file look like.
 
-    Words that end in numbers (`thing 1`, `thing 2`) look like it, but for first words that come again, as no id does.
+    Args:
+        plausible: each is one word, which numbers may follow.
+        numbered: some have numbers.
+        all_numbered: all have, and there are any.
+        repeated: a first word comes twice.
     """
+
+    plausible: bool
+    numbered: bool = False
+    all_numbered: bool = False
+    repeated: bool = False
+
+
+def _form(path: str) -> _Form:
     if not os.path.isfile(path):
-        return False
-    wanted, found, ids = _MAYBE_NUMBERED if without_tags else _NUMBERED, False, set[bytes]()
+        return _Form(False)
+    ids: set[bytes] = set()
+    lines = numbered = 0
     with open_regular(path) as stream:
-        for line in iter(lambda: stream.readline(1 << 20), b""):
-            line = line.strip()
-            if line and (not wanted.fullmatch(line) or line.split()[0] in ids):
-                return False
+        for line in map(bytes.strip, iter(lambda: stream.readline(1 << 20), b"")):
+            if line and not _LINE.fullmatch(line):
+                return _Form(False)
+            lines += bool(line)
+            numbered += b" " in line
             ids.update(line.split()[:1])
-            found = found or _NUMBERED.fullmatch(line) is not None
-    return found
+    return _Form(True, numbered > 0, 0 < numbered == lines, len(ids) < lines)
 
 
 def with_own_tags(
@@ -76,6 +91,13 @@ def with_own_tags(
     """
     assert options.tags_file is not None
     known = _read(options, classes)
+    own: set[str] = set()
+    if options.input != "-":
+        listed = list(rows)
+        # what is filed under a picture's very path belongs to no other picture of that name
+        own = {same for row in listed if isinstance(row, Sample) and (same := known.answers.same(row.key)) is not None}
+        _refuse_words(options, known, listed)
+        rows = iter(listed)
     used: dict[str, str] = {}
     for row in rows:
         if not isinstance(row, Sample) or row.tags is not None:
@@ -83,6 +105,8 @@ def with_own_tags(
             continue
         key = row.image.as_posix() if options.image is not None and row.image is not None else row.key
         match = known.answers.match(key)
+        if match in own and known.answers.same(row.key) != match:
+            match = None
         if match is not None and used.setdefault(match, row.key) != row.key:
             raise DataError(
                 f"{show(options.tags_file)}: {printable(match)} would answer for {used[match]} and for {row.key}",
@@ -94,6 +118,23 @@ def with_own_tags(
             yield BadRow(row.key, named, "tags are found by the picture's path or name")
         else:
             yield replace(row, tags=found[0], classes=found[1])
+
+
+def _refuse_words(options: CommonOptions, known: _Known, rows: list[Sample | BadRow]) -> None:
+    """Refuse a list of words beside `--classes`: one word a line is a tag file only if it names pictures."""
+    path = options.tags_file or ""
+    if known.classes is None or os.path.isdir(path) or os.path.splitext(path)[1].lower() in _JSON_LINES:
+        return
+    named = any(isinstance(row, Sample) and known.answers.match(row.key) is not None for row in rows)
+    if not named and not _form(path).numbered:
+        raise _both_list(options)
+
+
+def _both_list(options: CommonOptions) -> UsageError:
+    return UsageError(
+        f"--tags-file {show(options.tags_file or '')} and --classes both list the candidates",
+        hint="tags picture by picture are JSON Lines of `ttd tags`, or `<id> <class number> ...` on each line",
+    )
 
 
 @dataclass(frozen=True)
@@ -141,11 +182,8 @@ def _read(options: CommonOptions, classes: tuple[str, ...] | None) -> _Known:
         raise DataError(f"{show(path)}: has no tags.jsonl", "give a run folder of `ttd tags`, or a file of tags")
     if classes is not None:
         file = path / "tags.jsonl" if path.is_dir() else path
-        if file.suffix.lower() not in _JSON_LINES and not _numbered(str(file), without_tags=True):
-            raise UsageError(
-                f"--tags-file {show(path)} and --classes both list the candidates",
-                hint="tags picture by picture are JSON Lines of `ttd tags`, or `<id> <class number> ...` on each line",
-            )
+        if file.suffix.lower() not in _JSON_LINES and not _form(str(file)).plausible:
+            raise _both_list(options)
         title = show(options.classes) if options.classes is not None else f"--data {options.data}"
         return _Known(labels=read_label_predictions(file, ClassList(title, classes), scores=False), classes=classes)
     if not path.is_dir() and path.suffix.lower() not in _JSON_LINES:

@@ -63,6 +63,10 @@ class Answers(Mapping[str, T], Generic[T]):
                 return self._ends[parts]
         return None
 
+    def same(self, key: str) -> str | None:
+        """The key of the file that is a sample's very path, suffix aside; None where there is none, or several are."""
+        return key if key in self._found else self._whole.get(_parts(key))
+
     def shared(self, keys: Iterable[str]) -> tuple[str, str] | None:
         """Two samples that one prediction would answer, as `x/a` and `y/a` do where the file has only `a`."""
         used: dict[str, str] = {}
