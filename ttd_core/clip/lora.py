@@ -27,7 +27,7 @@ from torch import nn
 from ttd_core.atomic import make_folder, write_bytes, write_text
 from ttd_core.clip.adapter_card import CARD, adapted_info, read_card
 from ttd_core.clip.checkpoint import check_finite, read_checkpoint, summary
-from ttd_core.clip.vit import linearise_attention
+from ttd_core.clip.vit import BLOCK_LAYERS, linearise_attention
 from ttd_core.errors import MissingPackageError, UsageError, WeightsError
 from ttd_core.packaged import adapter_names, shipped_adapter
 from ttd_core.protocols import Backbone, Reporter, SilentReporter
@@ -35,7 +35,7 @@ from ttd_core.protocols import Backbone, Reporter, SilentReporter
 CONFIG = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 PREFIX = "base_model.model."
-TARGETS = ("in_proj", "out_proj", "c_fc", "c_proj")
+TARGETS = BLOCK_LAYERS
 """Attention input and output and both MLP matrices: every matrix of a block."""
 TOWERS = ("both", "image", "text")
 _IMAGE_TOWER = r"(network\.)?(visual|masker)\."

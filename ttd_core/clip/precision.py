@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ttd_core.clip.vit import linearise_attention
-
-Precision = Literal["fp32", "bf16"]
-
-LAYERS = ("in_proj", "out_proj", "c_fc", "c_proj")
-"""Linear layers of a transformer block, where nearly all of the time goes."""
+from ttd_core.clip.vit import BLOCK_LAYERS, linearise_attention
 
 
 def reproducible() -> None:
@@ -69,7 +64,7 @@ def halve_products(backbone: nn.Module) -> None:
         linearise_attention(root)
         for module in list(root.modules()):
             for name, child in module.named_children():
-                if name in LAYERS and isinstance(child, nn.Linear):
+                if name in BLOCK_LAYERS and isinstance(child, nn.Linear):
                     setattr(module, name, HalfLinear(child))
 
 

@@ -28,6 +28,9 @@ class QKV(NamedTuple):
     v: torch.Tensor
 
 
+BLOCK_LAYERS = ("in_proj", "out_proj", "c_fc", "c_proj")
+"""Linear layers of a block, attention linearised (`linearise_attention`): where nearly all of the time goes."""
+
 Mix = Callable[[QKV], torch.Tensor]
 """What a block does in place of attention: projections -> context, B×heads×T×d."""
 

@@ -146,6 +146,7 @@ class _Names:
         self._more = 0
 
     def add(self, key: str) -> None:
+        """Take note of a picture by its key."""
         name = _name(key)
         other = self._keys.setdefault(name, key)
         if other == key:
@@ -156,6 +157,7 @@ class _Names:
             self._more += 1
 
     def tell(self, report: Reporter) -> None:
+        """Warn once, of the first two pictures of one name, if there are any."""
         if self._first is not None:
             one, other, name = self._first
             more = f", and {self._more} more such" if self._more else ""

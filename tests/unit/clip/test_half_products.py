@@ -13,7 +13,8 @@ from torch import nn
 from tests.support.models import ListReporter, tiny_backbone, tiny_tcl
 from ttd_core.clip.load import load_backbone
 from ttd_core.clip.lora import adapt, save_lora
-from ttd_core.clip.precision import LAYERS, HalfLinear
+from ttd_core.clip.precision import HalfLinear
+from ttd_core.clip.vit import BLOCK_LAYERS
 from ttd_core.registry import DENSE
 from ttd_core.types import ModelSpec
 
@@ -56,7 +57,7 @@ def test_only_blocks_of_the_image_encoder_are_rounded(both: tuple[Any, Any]) -> 
     plain, rounded = both
     names = replaced(rounded)
     assert names and not replaced(plain)
-    assert {name.rpartition(".")[2] for name in names} == set(LAYERS)
+    assert {name.rpartition(".")[2] for name in names} == set(BLOCK_LAYERS)
     assert all("visual." in name or name.startswith("masker.") for name in names)
     assert torch.equal(plain.encode_texts(["a dog"]), rounded.encode_texts(["a dog"]))
 
